@@ -1,0 +1,283 @@
+-- The truth about mayact's tables, valid in SQLite and in Postgres. lib/database/schema.ts is generated from it.
+-- Instants are ISO-8601 text in UTC, JSON is text, a nullable instant says whether and when, keys of growing tables are UUIDv7.
+
+create table meta (
+  name text primary key not null,
+  value text not null
+);
+
+-- One row; n grows with every commit that changes an administrative fact (application, API resource, permission of a role, setting).
+create table revision (
+  id integer primary key not null,
+  n integer not null
+);
+
+create table organization (
+  id text primary key not null,
+  name text not null,
+  parent_id text references organization (id),
+  created_at text not null
+);
+
+create table account (
+  id text primary key not null,
+  organization_id text not null references organization (id),
+  user_name text not null,
+  user_name_key text not null,
+  password_hash text,
+  password_shipped_at text,
+  -- grows with every change of status, roles and credentials; decisions are guarded by it
+  version integer not null,
+  locked_at text,
+  disabled_at text,
+  email text,
+  -- the other SCIM attributes, as they were written
+  attributes text not null,
+  created_at text not null,
+  modified_at text not null,
+  unique (organization_id, user_name_key)
+);
+
+create table application (
+  id text primary key not null,
+  organization_id text not null references organization (id),
+  name text not null,
+  client_id text not null unique,
+  -- sealed with the encryption key, the application's id as associated data
+  client_secret text not null,
+  disabled_at text,
+  revoked_at text,
+  -- the management API's ApplicationModel and its OpenIDConnectConfiguration, kept and echoed whole
+  model text not null,
+  oidc text not null,
+  created_at text not null,
+  modified_at text not null,
+  unique (organization_id, name)
+);
+
+create table api_resource (
+  id text primary key not null,
+  identifier text not null unique,
+  name text not null,
+  description text,
+  type text not null,
+  authorization_required_at text,
+  created_at text not null
+);
+
+create table scope (
+  name text primary key not null,
+  id text not null unique,
+  api_resource_id text not null references api_resource (id) on delete cascade,
+  display_name text not null,
+  description text
+);
+
+create index scope_api_resource on scope (api_resource_id);
+
+create table application_api (
+  application_id text not null references application (id) on delete cascade,
+  api_resource_id text not null references api_resource (id) on delete cascade,
+  policy text not null,
+  primary key (application_id, api_resource_id)
+);
+
+create table application_scope (
+  application_id text not null references application (id) on delete cascade,
+  scope_name text not null references scope (name) on delete cascade,
+  primary key (application_id, scope_name)
+);
+
+create table role (
+  id text primary key not null,
+  organization_id text not null references organization (id),
+  name text not null,
+  -- 'application' or 'organization', and whose
+  audience_type text not null,
+  audience_id text not null,
+  created_at text not null,
+  modified_at text not null,
+  unique (audience_type, audience_id, name)
+);
+
+create table role_permission (
+  role_id text not null references role (id) on delete cascade,
+  scope_name text not null references scope (name) on delete cascade,
+  primary key (role_id, scope_name)
+);
+
+create table account_role (
+  account_id text not null references account (id) on delete cascade,
+  role_id text not null references role (id) on delete cascade,
+  primary key (account_id, role_id)
+);
+
+create index account_role_role on account_role (role_id);
+
+-- What every token, session and impersonation hangs on: ending the row ends all of them.
+create table lineage (
+  id text primary key not null,
+  kind text not null,
+  session_id text,
+  ends_at text not null,
+  ended_at text,
+  ended_by text
+);
+
+create index lineage_session on lineage (session_id);
+create index lineage_ends on lineage (ends_at);
+
+-- A browser session; the cookie's value is stored as its SHA-256 only.
+create table session (
+  id text primary key not null,
+  hash text not null unique,
+  account_id text not null references account (id) on delete cascade,
+  lineage_id text not null references lineage (id),
+  authenticated_at text not null,
+  seen_at text not null,
+  ends_at text not null
+);
+
+create index session_account on session (account_id);
+create index session_ends on session (ends_at);
+
+-- An authorization request paused for login or consent; keys and the browser's cookie are stored as SHA-256.
+create table interaction (
+  id text primary key not null,
+  hash text not null unique,
+  browser_hash text not null,
+  stage text not null,
+  request text not null,
+  session_id text,
+  created_at text not null,
+  expires_at text not null,
+  spent_at text
+);
+
+create index interaction_expires on interaction (expires_at);
+
+create table impersonation (
+  id text primary key not null,
+  lineage_id text not null references lineage (id),
+  application_id text not null,
+  client_id text not null,
+  organization_id text not null,
+  impersonator_id text not null,
+  subject_id text not null,
+  scopes text not null,
+  authorized_at text not null,
+  started_at text
+);
+
+create index impersonation_subject on impersonation (subject_id);
+create index impersonation_impersonator on impersonation (impersonator_id);
+create index impersonation_lineage on impersonation (lineage_id);
+
+-- Every token issued, known by its SHA-256 alone: what has no row here was not issued here.
+create table token (
+  hash text primary key not null,
+  id text not null,
+  class text not null,
+  lineage_id text not null references lineage (id),
+  application_id text not null,
+  client_id text not null,
+  organization_id text not null,
+  subject_id text not null,
+  actor_id text,
+  impersonation_id text,
+  session_id text,
+  scopes text not null,
+  code_challenge text,
+  issued_at text not null,
+  expires_at text not null,
+  spent_at text
+);
+
+create index token_expires on token (expires_at);
+create index token_lineage on token (lineage_id);
+
+create table login_failure (
+  id text primary key not null,
+  account_key text not null,
+  address text not null,
+  failed_at text not null
+);
+
+create index login_failure_account on login_failure (account_key, failed_at);
+create index login_failure_address on login_failure (address, failed_at);
+
+create table signing_key (
+  kid text primary key not null,
+  algorithm text not null,
+  -- PKCS #8, sealed with the encryption key, the kid as associated data
+  private_key text not null,
+  public_jwk text not null,
+  certificate text not null,
+  created_at text not null,
+  retired_at text
+);
+
+-- One row for each event, written in the commit of what it records; line_at says when its line reached audit.log.
+create table audit (
+  id text primary key not null,
+  at text not null,
+  event text not null,
+  action text not null,
+  initiator text not null,
+  target text not null,
+  data text not null,
+  outcome text not null,
+  actor_id text,
+  subject_id text,
+  application_id text,
+  organization_id text,
+  impersonation_id text,
+  trace_id text not null,
+  claimed_at text,
+  line_at text
+);
+
+create index audit_line on audit (line_at, id);
+create index audit_impersonation on audit (impersonation_id);
+
+-- The configuration store keeps WSO2's names, columns and constraints, since scripts write to it.
+create table idn_config_type (
+  id varchar(255) not null,
+  name varchar(255) not null,
+  description varchar(1023),
+  primary key (id),
+  constraint type_name_constraint unique (name)
+);
+
+create table idn_config_resource (
+  id varchar(255) not null,
+  tenant_id int not null,
+  name varchar(255) not null,
+  created_time timestamp not null,
+  last_modified timestamp not null,
+  has_file boolean not null,
+  has_attribute boolean not null,
+  type_id varchar(255) not null,
+  primary key (id),
+  constraint name_tenant_type_constraint unique (name, tenant_id, type_id),
+  constraint type_id_foreign_constraint foreign key (type_id) references idn_config_type (id) on delete cascade on update cascade
+);
+
+create table idn_config_attribute (
+  id varchar(255) not null,
+  resource_id varchar(255) not null,
+  attr_key varchar(1023) not null,
+  attr_value varchar(1023),
+  primary key (id),
+  constraint resource_key_val_constraint unique (resource_id, attr_key, attr_value),
+  constraint resource_id_attribute_foreign_constraint foreign key (resource_id) references idn_config_resource (id) on delete cascade on update cascade
+);
+
+create table idn_config_file (
+  id varchar(255) not null,
+  value bytea,
+  name varchar(255),
+  resource_id varchar(255) not null,
+  primary key (id),
+  constraint resource_id_file_foreign_constraint foreign key (resource_id) references idn_config_resource (id) on delete cascade on update cascade
+);
