@@ -237,7 +237,7 @@ create table audit (
   line_at text
 );
 
-create index audit_line on audit (line_at, id);
+create index audit_line on audit (id) where line_at is null;
 create index audit_impersonation on audit (impersonation_id);
 
 -- The configuration store keeps WSO2's names, columns and constraints, since scripts write to it.

@@ -1,0 +1,80 @@
+/**
+ * The only way to write. A request reads, decides, and ends in one `commit`: a list of compiled statements that
+ * happens whole or not at all. Guards among them say what must still be true at that moment; when one of them is
+ * lost nothing was written and the caller decides again. There are no interactive transactions.
+ */
+import type { CompiledQuery, Kysely } from 'kysely'
+import type { Database } from './schema.ts'
+
+interface Compilable {
+  compile(): CompiledQuery
+}
+
+/** One member of a commit; made by `write`, `exactly`, `holds`, `revisionIs` and `bump`. */
+export type Write =
+  | { readonly kind: 'write'; readonly query: CompiledQuery; readonly rows?: number }
+  | { readonly kind: 'holds'; readonly query: CompiledQuery }
+  | { readonly kind: 'revision'; readonly n: number }
+  | { readonly kind: 'bump' }
+
+/**
+ * What became of a commit: `lost` when a guard did not hold, `conflict` when a unique or foreign key refused it.
+ * In both nothing was written. Anything else (disk full, connection lost) is thrown, and nothing may be released.
+ */
+export type Outcome = 'committed' | 'lost' | 'conflict'
+
+/** One engine's way to apply a list of writes atomically, or to run a script. */
+export interface Committer {
+  commit(writes: readonly Write[]): Promise<Outcome>
+  script(text: string): Promise<void>
+  close(): Promise<void>
+}
+
+const committers = new WeakMap<object, Committer>()
+
+/** Ties a committer to the Kysely value that readers hold; called by `connect` alone. */
+export const attach = (db: Kysely<Database>, committer: Committer) => committers.set(db, committer)
+
+const committerOf = (db: Kysely<Database>): Committer => {
+  const committer = committers.get(db)
+  if (!committer) throw new Error('this database was not opened by connect()')
+  return committer
+}
+
+/** A statement that has to succeed, however many rows it touches. */
+export const write = (query: Compilable): Write => ({ kind: 'write', query: query.compile() })
+
+/** A statement that must touch exactly `rows` rows, or the commit is lost: how single-use things are spent. */
+export const exactly = (rows: number, query: Compilable): Write => ({
+  kind: 'write',
+  query: query.compile(),
+  rows,
+})
+
+/** A select that must find a row. On Postgres it keeps what it found locked (`for share`) until the commit ends. */
+export const holds = (query: Compilable): Write => ({ kind: 'holds', query: query.compile() })
+
+/** No administrative fact changed since revision `n` was read. */
+export const revisionIs = (n: number): Write => ({ kind: 'revision', n })
+
+/** This commit changes an administrative fact: decisions that read an older revision can no longer commit. */
+export const bump: Write = { kind: 'bump' }
+
+/** Applies all of `writes` or none. Own writes are read back at once by the same process. */
+export const commit = (db: Kysely<Database>, writes: readonly Write[]): Promise<Outcome> =>
+  committerOf(db).commit(writes)
+
+/** Runs an SQL script of an operator in one transaction; the revision grows, since it may have changed anything. */
+export const runScript = (db: Kysely<Database>, text: string): Promise<void> => committerOf(db).script(text)
+
+/** Waits for what is under way and closes both the readers and the writer. */
+export const close = async (db: Kysely<Database>): Promise<void> => {
+  await committerOf(db).close()
+  await db.destroy()
+}
+
+/** The revision that a decision starts from (design.md §6.3). */
+export const readRevision = async (db: Kysely<Database>): Promise<number> => {
+  const row = await db.selectFrom('revision').select('n').where('id', '=', 1).executeTakeFirstOrThrow()
+  return row.n
+}

@@ -1,0 +1,63 @@
+/** Opens the configured database: a Kysely value for readers, with its committer attached. */
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { SQL } from 'bun'
+import { Kysely, SqliteDialect } from 'kysely'
+import { PostgresJSDialect } from 'kysely-postgres-js'
+import { attach } from './commit.ts'
+import { postgresCommitter } from './postgres.ts'
+import type { Database } from './schema.ts'
+import { openSqlite, sqliteCommitter } from './sqlite.ts'
+
+/** Where the data lies; `path` is absolute, `poolSize` counts connections. */
+export type DatabaseConfig =
+  | { readonly type: 'sqlite'; readonly path: string }
+  | { readonly type: 'postgres'; readonly url: string; readonly poolSize: number }
+
+/** What readers hold; writes go through `commit(db, writes)`. */
+export type Db = Kysely<Database>
+
+/** The database cannot be reached; the message says which and what to do, without credentials. */
+export class DatabaseUnreachable extends Error {
+  override readonly name = 'DatabaseUnreachable'
+}
+
+const connectSqlite = (path: string): Db => {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    const writer = openSqlite(path, { readonly: false })
+    writer.exec('pragma journal_mode = wal')
+    writer.exec('pragma synchronous = full')
+    const reader = openSqlite(path, { readonly: true })
+    const dialect = new SqliteDialect({
+      // query() keeps prepared statements; the cast is for types only: Bun's statement has all that Kysely calls
+      database: { prepare: (sql: string) => reader.query(sql), close: () => reader.close() } as never,
+    })
+    const db = new Kysely<Database>({ dialect })
+    attach(db, sqliteCommitter(writer))
+    return db
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new DatabaseUnreachable(`the SQLite file ${path} cannot be opened: ${reason}`, { cause })
+  }
+}
+
+const connectPostgres = async (url: string, poolSize: number): Promise<Db> => {
+  const sql = new SQL(url, { max: poolSize, connectionTimeout: 10 })
+  try {
+    await sql.unsafe('select 1')
+  } catch (cause) {
+    await sql.end().catch(() => {})
+    const { host, pathname } = new URL(url)
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new DatabaseUnreachable(`Postgres at ${host}${pathname} cannot be reached: ${reason}`, { cause })
+  }
+  // the dialect's types describe Postgres.js; it supports Bun's SQL at run time and says so
+  const db = new Kysely<Database>({ dialect: new PostgresJSDialect({ postgres: sql as never }) })
+  attach(db, postgresCommitter(sql))
+  return db
+}
+
+/** Opens the database and proves that it answers. Throws `DatabaseUnreachable`. */
+export const connect = async (config: DatabaseConfig): Promise<Db> =>
+  config.type === 'sqlite' ? connectSqlite(config.path) : connectPostgres(config.url, config.poolSize)

@@ -1,0 +1,182 @@
+/**
+ * Postgres's committer. A commit of INSERTs and at most one UPDATE a table is one statement of data-modifying CTEs
+ * whose final select raises an error when a guard was lost: one round trip, nothing held across an await. CTEs of
+ * one statement do not see each other, so everything else is BEGIN … COMMIT, sent without awaiting in between.
+ */
+import type { ReservedSQL, SQL } from 'bun'
+import { type CompiledQuery, TableNode } from 'kysely'
+import type { Committer, Outcome, Write } from './commit.ts'
+
+/** The advisory lock of administrative commits; decisions take it shared before they read the revision. */
+const administration = 7_239_411_001
+const retries = 10
+
+interface Text {
+  readonly sql: string
+  readonly parameters: readonly unknown[]
+}
+
+/** Raises `invalid input syntax for type integer` at run time when `condition` is false; never folded at planning. */
+const must = (condition: string) =>
+  `select cast(case when ${condition} then '0' else 'mayact: a guard was lost' end as integer)`
+
+const shift = (sql: string, by: number) =>
+  sql.replace(/\$(\d+)/g, (_, digits: string) => `$${Number(digits) + by}`)
+
+const tableOf = (query: CompiledQuery): string | undefined => {
+  const node = query.query
+  if (node.kind === 'InsertQueryNode') return node.into?.table.identifier.name
+  if (node.kind === 'UpdateQueryNode' && node.table && TableNode.is(node.table))
+    return node.table.table.identifier.name
+  return undefined
+}
+
+/** Whether CTEs of one statement are safe: plain inserts, one update a table, no table both inserted and updated. */
+const fitsOneStatement = (writes: readonly Write[]): boolean => {
+  const inserted = new Set<string>()
+  const updated = new Set<string>()
+  for (const item of writes) {
+    if (item.kind === 'bump') return false
+    if (item.kind !== 'write') continue
+    const node = item.query.query
+    const table = tableOf(item.query)
+    if (table === undefined) return false
+    if (node.kind === 'InsertQueryNode') {
+      if (node.onConflict || !node.values || node.values.kind !== 'ValuesNode') return false
+      inserted.add(table)
+    } else if (node.kind === 'UpdateQueryNode') {
+      if (updated.has(table) || node.from) return false
+      updated.add(table)
+    } else return false
+  }
+  return ![...updated].some((table) => inserted.has(table))
+}
+
+const oneStatement = (writes: readonly Write[]): Text => {
+  const parts: string[] = []
+  const parameters: unknown[] = []
+  const conditions: string[] = []
+  const add = (query: Text) => {
+    const sql = shift(query.sql, parameters.length)
+    parameters.push(...query.parameters)
+    return sql
+  }
+  if (writes.some((item) => item.kind === 'revision')) {
+    parts.push(`l as materialized (select pg_advisory_xact_lock_shared(${administration}))`)
+  }
+  writes.forEach((item, index) => {
+    const name = `w${index}`
+    if (item.kind === 'revision') {
+      const select =
+        'select 1 from l, revision where revision.id = 1 and revision.n = $1 for share of revision'
+      parts.push(`${name} as materialized (${add({ sql: select, parameters: [item.n] })})`)
+      conditions.push(`(select count(*) from ${name}) = 1`)
+    } else if (item.kind === 'holds') {
+      parts.push(`${name} as materialized (${add(item.query)} for share)`)
+      conditions.push(`(select count(*) from ${name}) > 0`)
+    } else if (item.kind === 'write') {
+      parts.push(`${name} as (${add(item.query)} returning 1)`)
+      if (item.rows !== undefined) conditions.push(`(select count(*) from ${name}) = ${item.rows}`)
+    }
+  })
+  return { sql: `with ${parts.join(', ')} ${must(conditions.join(' and ') || 'true')}`, parameters }
+}
+
+const statements = (writes: readonly Write[]): Text[] => {
+  const texts: Text[] = []
+  // administrative commits run one after the other; the lock comes first, so that what follows sees what they did
+  if (writes.some((item) => item.kind === 'bump')) {
+    texts.push({ sql: `select pg_advisory_xact_lock(${administration})`, parameters: [] })
+  } else if (writes.some((item) => item.kind === 'revision')) {
+    texts.push({ sql: `select pg_advisory_xact_lock_shared(${administration})`, parameters: [] })
+  }
+  for (const item of writes) {
+    if (item.kind === 'bump')
+      texts.push({ sql: 'update revision set n = n + 1 where id = 1', parameters: [] })
+    else if (item.kind === 'revision') {
+      const sql = `with g as (select 1 from revision where id = 1 and n = $1 for share) ${must('count(*) = 1')} from g`
+      texts.push({ sql, parameters: [item.n] })
+    } else if (item.kind === 'holds') {
+      const sql = `with g as (${item.query.sql} for share) ${must('count(*) > 0')} from g`
+      texts.push({ sql, parameters: item.query.parameters })
+    } else if (item.rows === undefined) texts.push(item.query)
+    else {
+      const sql = `with w as (${item.query.sql} returning 1) ${must(`count(*) = ${item.rows}`)} from w`
+      texts.push({ sql, parameters: item.query.parameters })
+    }
+  }
+  return texts
+}
+
+const stateOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return ''
+  // Bun.SQL gives the SQLSTATE in errno, other drivers in code
+  for (const key of ['errno', 'code'] as const) {
+    const value = (error as Error & Record<string, unknown>)[key]
+    if (typeof value === 'string' && /^[0-9A-Z]{5}$/.test(value)) return value
+  }
+  return ''
+}
+
+const judge = (error: unknown): Outcome | 'again' | undefined => {
+  const state = stateOf(error)
+  if (state === '22P02' && error instanceof Error && error.message.includes('mayact: a guard was lost'))
+    return 'lost'
+  if (state === '23505' || state === '23503') return 'conflict'
+  if (state === '40001' || state === '40P01') return 'again'
+  return undefined
+}
+
+export const postgresCommitter = (sql: SQL): Committer => {
+  const run = (on: SQL | ReservedSQL, text: Text) => on.unsafe(text.sql, [...text.parameters])
+
+  const transaction = async (writes: readonly Write[]) => {
+    const reserved = await sql.reserve()
+    try {
+      const texts = [
+        { sql: 'begin', parameters: [] },
+        ...statements(writes),
+        { sql: 'commit', parameters: [] },
+      ]
+      const results = await Promise.allSettled(texts.map((text) => run(reserved, text).execute()))
+      for (const result of results) if (result.status === 'rejected') throw result.reason
+    } finally {
+      reserved.release()
+    }
+  }
+
+  const attempt = async (writes: readonly Write[]) => {
+    if (fitsOneStatement(writes)) await run(sql, oneStatement(writes))
+    else await transaction(writes)
+  }
+
+  return {
+    async commit(writes) {
+      for (let tries = 1; ; tries += 1) {
+        try {
+          await attempt(writes)
+          return 'committed'
+        } catch (error) {
+          const verdict = judge(error)
+          if (verdict === undefined || (verdict === 'again' && tries >= retries)) throw error
+          if (verdict !== 'again') return verdict
+          await Bun.sleep(Math.random() * 5 * tries)
+        }
+      }
+    },
+    async script(text) {
+      const reserved = await sql.reserve()
+      try {
+        await reserved.unsafe(
+          `begin; select pg_advisory_xact_lock(${administration}); ${text}\n; update revision set n = n + 1 where id = 1; commit`,
+        )
+      } catch (error) {
+        await reserved.unsafe('rollback').catch(() => {})
+        throw error
+      } finally {
+        reserved.release()
+      }
+    },
+    close: () => sql.end(),
+  }
+}

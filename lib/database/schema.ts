@@ -1,0 +1,255 @@
+// Generated from schema.sql by lib/database/generate.ts: change schema.sql, then run it.
+import type { ColumnType } from 'kysely'
+
+export interface AccountTable {
+  id: string
+  organization_id: string
+  user_name: string
+  user_name_key: string
+  password_hash: string | null
+  password_shipped_at: string | null
+  version: number
+  locked_at: string | null
+  disabled_at: string | null
+  email: string | null
+  attributes: string
+  created_at: string
+  modified_at: string
+}
+
+export interface AccountRoleTable {
+  account_id: string
+  role_id: string
+}
+
+export interface ApiResourceTable {
+  id: string
+  identifier: string
+  name: string
+  description: string | null
+  type: string
+  authorization_required_at: string | null
+  created_at: string
+}
+
+export interface ApplicationTable {
+  id: string
+  organization_id: string
+  name: string
+  client_id: string
+  client_secret: string
+  disabled_at: string | null
+  revoked_at: string | null
+  model: string
+  oidc: string
+  created_at: string
+  modified_at: string
+}
+
+export interface ApplicationApiTable {
+  application_id: string
+  api_resource_id: string
+  policy: string
+}
+
+export interface ApplicationScopeTable {
+  application_id: string
+  scope_name: string
+}
+
+export interface AuditTable {
+  id: string
+  at: string
+  event: string
+  action: string
+  initiator: string
+  target: string
+  data: string
+  outcome: string
+  actor_id: string | null
+  subject_id: string | null
+  application_id: string | null
+  organization_id: string | null
+  impersonation_id: string | null
+  trace_id: string
+  claimed_at: string | null
+  line_at: string | null
+}
+
+export interface IdnConfigAttributeTable {
+  id: string
+  resource_id: string
+  attr_key: string
+  attr_value: string | null
+}
+
+export interface IdnConfigFileTable {
+  id: string
+  value: Uint8Array | null
+  name: string | null
+  resource_id: string
+}
+
+export interface IdnConfigResourceTable {
+  id: string
+  tenant_id: number
+  name: string
+  created_time: ColumnType<string | Date, string, string>
+  last_modified: ColumnType<string | Date, string, string>
+  has_file: ColumnType<boolean | number, boolean | number, boolean | number>
+  has_attribute: ColumnType<boolean | number, boolean | number, boolean | number>
+  type_id: string
+}
+
+export interface IdnConfigTypeTable {
+  id: string
+  name: string
+  description: string | null
+}
+
+export interface ImpersonationTable {
+  id: string
+  lineage_id: string
+  application_id: string
+  client_id: string
+  organization_id: string
+  impersonator_id: string
+  subject_id: string
+  scopes: string
+  authorized_at: string
+  started_at: string | null
+}
+
+export interface InteractionTable {
+  id: string
+  hash: string
+  browser_hash: string
+  stage: string
+  request: string
+  session_id: string | null
+  created_at: string
+  expires_at: string
+  spent_at: string | null
+}
+
+export interface LineageTable {
+  id: string
+  kind: string
+  session_id: string | null
+  ends_at: string
+  ended_at: string | null
+  ended_by: string | null
+}
+
+export interface LoginFailureTable {
+  id: string
+  account_key: string
+  address: string
+  failed_at: string
+}
+
+export interface MetaTable {
+  name: string
+  value: string
+}
+
+export interface OrganizationTable {
+  id: string
+  name: string
+  parent_id: string | null
+  created_at: string
+}
+
+export interface RevisionTable {
+  id: number
+  n: number
+}
+
+export interface RoleTable {
+  id: string
+  organization_id: string
+  name: string
+  audience_type: string
+  audience_id: string
+  created_at: string
+  modified_at: string
+}
+
+export interface RolePermissionTable {
+  role_id: string
+  scope_name: string
+}
+
+export interface ScopeTable {
+  name: string
+  id: string
+  api_resource_id: string
+  display_name: string
+  description: string | null
+}
+
+export interface SessionTable {
+  id: string
+  hash: string
+  account_id: string
+  lineage_id: string
+  authenticated_at: string
+  seen_at: string
+  ends_at: string
+}
+
+export interface SigningKeyTable {
+  kid: string
+  algorithm: string
+  private_key: string
+  public_jwk: string
+  certificate: string
+  created_at: string
+  retired_at: string | null
+}
+
+export interface TokenTable {
+  hash: string
+  id: string
+  class: string
+  lineage_id: string
+  application_id: string
+  client_id: string
+  organization_id: string
+  subject_id: string
+  actor_id: string | null
+  impersonation_id: string | null
+  session_id: string | null
+  scopes: string
+  code_challenge: string | null
+  issued_at: string
+  expires_at: string
+  spent_at: string | null
+}
+
+export interface Database {
+  account: AccountTable
+  account_role: AccountRoleTable
+  api_resource: ApiResourceTable
+  application: ApplicationTable
+  application_api: ApplicationApiTable
+  application_scope: ApplicationScopeTable
+  audit: AuditTable
+  idn_config_attribute: IdnConfigAttributeTable
+  idn_config_file: IdnConfigFileTable
+  idn_config_resource: IdnConfigResourceTable
+  idn_config_type: IdnConfigTypeTable
+  impersonation: ImpersonationTable
+  interaction: InteractionTable
+  lineage: LineageTable
+  login_failure: LoginFailureTable
+  meta: MetaTable
+  organization: OrganizationTable
+  revision: RevisionTable
+  role: RoleTable
+  role_permission: RolePermissionTable
+  scope: ScopeTable
+  session: SessionTable
+  signing_key: SigningKeyTable
+  token: TokenTable
+}

