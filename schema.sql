@@ -118,6 +118,7 @@ create index account_role_role on account_role (role_id);
 create table lineage (
   id text primary key not null,
   kind text not null,
+  -- the lineage of the browser session it began in, which ends it too
   session_id text,
   ends_at text not null,
   ended_at text,
@@ -127,12 +128,11 @@ create table lineage (
 create index lineage_session on lineage (session_id);
 create index lineage_ends on lineage (ends_at);
 
--- A browser session; the cookie's value is stored as its SHA-256 only.
+-- A browser session, its id being that of its lineage; the cookie's value is stored as its SHA-256 only.
 create table session (
-  id text primary key not null,
+  id text primary key not null references lineage (id),
   hash text not null unique,
   account_id text not null references account (id) on delete cascade,
-  lineage_id text not null references lineage (id),
   authenticated_at text not null,
   seen_at text not null,
   ends_at text not null
@@ -166,6 +166,7 @@ create table impersonation (
   subject_id text not null,
   scopes text not null,
   authorized_at text not null,
+  -- set once, by the exchange of its subject token
   started_at text
 );
 
@@ -189,8 +190,7 @@ create table token (
   scopes text not null,
   code_challenge text,
   issued_at text not null,
-  expires_at text not null,
-  spent_at text
+  expires_at text not null
 );
 
 create index token_expires on token (expires_at);
@@ -233,7 +233,8 @@ create table audit (
   organization_id text,
   impersonation_id text,
   trace_id text not null,
-  claimed_at text,
+  -- the process that writes its line
+  writer text not null,
   line_at text
 );
 

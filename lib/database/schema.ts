@@ -72,7 +72,7 @@ export interface AuditTable {
   organization_id: string | null
   impersonation_id: string | null
   trace_id: string
-  claimed_at: string | null
+  writer: string
   line_at: string | null
 }
 
@@ -192,7 +192,6 @@ export interface SessionTable {
   id: string
   hash: string
   account_id: string
-  lineage_id: string
   authenticated_at: string
   seen_at: string
   ends_at: string
@@ -224,7 +223,6 @@ export interface TokenTable {
   code_challenge: string | null
   issued_at: string
   expires_at: string
-  spent_at: string | null
 }
 
 export interface Database {

@@ -1,0 +1,166 @@
+/** Who calls our own APIs: Basic with a user's password, or Bearer with an access token of ours. */
+import { record, type Trace, useEvent } from '../audit.ts'
+import { readRevision, revisionIs } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import { accountIs, findAccounts, isActive } from '../directory/accounts.ts'
+import { findClient } from '../directory/applications.ts'
+import type { Acting, Caller } from '../directory/caller.ts'
+import { impersonationScopes, loginScope, ownPermissions } from '../directory/permissions.ts'
+import { verifyBasic } from '../sign-in/credentials.ts'
+import { lineageAlive } from '../tokens/lineage.ts'
+import { type FoundToken, findToken } from '../tokens/token.ts'
+
+export interface AccessNeeds {
+  readonly db: Db
+  readonly organizationId: string
+  /** False when no custom response type is configured: then impersonated tokens are dead. */
+  readonly impersonationEnabled: boolean
+}
+
+export interface ApiRequest {
+  readonly authorization: string | null
+  readonly method: string
+  readonly path: string
+  readonly trace: Trace
+}
+
+export type Authentication =
+  | { readonly caller: Caller }
+  /** `scheme` is what the caller tried; `why` is for the log. */
+  | { readonly caller: undefined; readonly why: string }
+
+const no = (why: string): Authentication => ({ caller: undefined, why })
+
+const basic = async (
+  needs: AccessNeeds,
+  request: ApiRequest,
+  encoded: string,
+  now: Date,
+): Promise<Authentication> => {
+  const { db, organizationId } = needs
+  const decoded = Buffer.from(encoded, 'base64').toString('utf8')
+  const colon = decoded.indexOf(':')
+  if (colon < 1) return no('malformed Basic credentials')
+  const credentials = {
+    organizationId,
+    userName: decoded.slice(0, colon),
+    password: decoded.slice(colon + 1),
+  }
+  const revision = await readRevision(db)
+  const verdict = await verifyBasic(db, credentials, request.trace, now)
+  if (!verdict.account) return no(`Basic: ${verdict.why}`)
+  const { account } = verdict
+  const permissions = await ownPermissions(db, revision, account)
+  return {
+    caller: {
+      kind: 'user',
+      accountId: account.id,
+      organizationId,
+      trace: request.trace,
+      revision,
+      guards: [revisionIs(revision), accountIs(db, account)],
+      may: (permission) => permissions.has(permission),
+    },
+  }
+}
+
+/** The audit row of a request made with an impersonated token: one, other than for GET and HEAD. */
+const useOf = (
+  db: Db,
+  request: ApiRequest,
+  token: FoundToken,
+  actorId: string,
+  now: Date,
+): Acting['use'] => ({
+  taken: ['GET', 'HEAD', 'OPTIONS'].includes(request.method),
+  row: (outcome) =>
+    record(db, now, request.trace, {
+      event: useEvent(request.method),
+      initiator: actorId,
+      target: token.subjectId,
+      data: {
+        ResourcePath: request.path,
+        clientId: token.clientId,
+        subject: token.subjectId,
+        scope: token.scopes.join(' '),
+        impersonator: actorId,
+        httpMethod: request.method,
+      },
+      outcome,
+      actorId,
+      subjectId: token.subjectId,
+      applicationId: token.applicationId,
+      organizationId: token.organizationId,
+      impersonationId: token.impersonationId ?? undefined,
+    }),
+})
+
+const bearer = async (
+  needs: AccessNeeds,
+  request: ApiRequest,
+  value: string,
+  now: Date,
+): Promise<Authentication> => {
+  const { db } = needs
+  const [token, revision] = await Promise.all([findToken(db, value, now), readRevision(db)])
+  if (!token || token.class !== 'access') return no('Bearer: not an access token of this server')
+  if (!token.alive) return no(token.expired ? 'Bearer: expired' : 'Bearer: ended')
+  if (token.actorId !== null && !needs.impersonationEnabled)
+    return no('Bearer: impersonation is switched off')
+  const ids = token.actorId === null ? [token.subjectId] : [token.subjectId, token.actorId]
+  const [accounts, application] = await Promise.all([
+    findAccounts(db, ids),
+    findClient(db, revision, token.clientId),
+  ])
+  const subject = accounts.get(token.subjectId)
+  const people = [...accounts.values()]
+  if (!subject || people.length !== ids.length || !people.every(isActive))
+    return no('Bearer: account not active')
+  if (!application?.active) return no('Bearer: application not active')
+  const granted = new Set(
+    token.scopes.filter((scope) => scope === loginScope || application.scopes.has(scope)),
+  )
+  const acting: Acting | undefined =
+    token.actorId === null || token.impersonationId === null
+      ? undefined
+      : {
+          impersonatorId: token.actorId,
+          impersonationId: token.impersonationId,
+          use: useOf(db, request, token, token.actorId, now),
+        }
+  return {
+    caller: {
+      kind: 'user',
+      accountId: subject.id,
+      organizationId: token.organizationId,
+      trace: request.trace,
+      revision,
+      guards: [
+        revisionIs(revision),
+        ...people.map((account) => accountIs(db, account)),
+        ...lineageAlive(
+          db,
+          { id: token.lineageId, sessionId: token.sessionId === token.lineageId ? null : token.sessionId },
+          now,
+        ),
+      ],
+      acting,
+      application: { id: application.id, clientId: application.clientId, name: application.name },
+      // an impersonated token never carries the right to impersonate on
+      may: (permission) => granted.has(permission) && !(acting && impersonationScopes.has(permission)),
+    },
+  }
+}
+
+/** Finds out who calls. The reason of a refusal is for the log; the caller hears that authorization failed. */
+export const authenticate = async (
+  needs: AccessNeeds,
+  request: ApiRequest,
+  now: Date,
+): Promise<Authentication> => {
+  const [scheme = '', credentials = ''] = (request.authorization ?? '').split(/ +/, 2)
+  if (credentials === '') return no('no credentials')
+  if (scheme.toLowerCase() === 'basic') return basic(needs, request, credentials, now)
+  if (scheme.toLowerCase() === 'bearer') return bearer(needs, request, credentials, now)
+  return no('unknown authentication scheme')
+}

@@ -1,0 +1,87 @@
+/**
+ * The gate before every route of our own APIs. A route declares the permission it needs and whether somebody acting
+ * for another may call it (default no); the gate authenticates, refuses, runs the handler, decides again when the
+ * decision was overtaken, and sees to the one audit row that a request with an impersonated token leaves.
+ */
+import type { Trace } from '../audit.ts'
+import { commit } from '../database/commit.ts'
+import type { Caller } from '../directory/caller.ts'
+import { Lost } from '../directory/change.ts'
+import { type AccessNeeds, authenticate } from './authenticate.ts'
+
+export interface Rule {
+  /** The scope or permission needed; `undefined` for anybody who is signed in. */
+  readonly permission: string | undefined
+  /** Whether an impersonated token may call it. */
+  readonly actor: boolean
+}
+
+export type Refusal = 'unauthenticated' | 'forbidden' | 'contended'
+
+export interface GuardNeeds extends AccessNeeds {
+  /** The request's trace: correlation id and address. */
+  traceOf(request: Request): Trace
+  log(message: string, details: Readonly<Record<string, unknown>>): void
+}
+
+type Handler<C> = (c: C) => Promise<Response>
+
+const rules = new WeakMap<object, Rule>()
+
+/** The rule a route's handler was made with; for the test that enumerates all routes. */
+export const ruleOf = (handler: object): Rule | undefined => rules.get(handler)
+
+const tries = 3
+
+/** Binds the gate to a door's way of wording a refusal. */
+export const guard =
+  (needs: GuardNeeds, word: (refusal: Refusal, request: Request) => Response) =>
+  <C extends { req: { raw: Request; path: string } }>(
+    rule: Rule,
+    handler: (caller: Caller, c: C) => Promise<Response>,
+  ): Handler<C> => {
+    const guarded: Handler<C> = async (c) => {
+      const { raw, path } = c.req
+      const trace = needs.traceOf(raw)
+      const request = { authorization: raw.headers.get('authorization'), method: raw.method, path, trace }
+      for (let attempt = 1; ; attempt += 1) {
+        const { caller, ...refused } = await authenticate(needs, request, new Date())
+        if (!caller) {
+          needs.log('api call refused', { traceId: trace.id, path, ...refused })
+          return word('unauthenticated', raw)
+        }
+        const leave = async (outcome: string) => {
+          const { acting } = caller
+          if (!acting || acting.use.taken) return
+          acting.use.taken = true
+          await commit(needs.db, [acting.use.row(outcome)])
+        }
+        if (
+          (caller.acting && !rule.actor) ||
+          (rule.permission !== undefined && !caller.may(rule.permission))
+        ) {
+          await leave('403')
+          return word('forbidden', raw)
+        }
+        try {
+          const response = await handler(caller, c)
+          await leave(response.status < 400 ? 'AUTHORIZED' : String(response.status))
+          return response
+        } catch (error) {
+          if (error instanceof Lost) {
+            if (attempt < tries) continue
+            await leave('503')
+            return word('contended', raw)
+          }
+          const status = error instanceof Error && 'status' in error ? String(error.status) : '500'
+          await leave(status)
+          throw error
+        }
+      }
+    }
+    rules.set(guarded, rule)
+    return guarded
+  }
+
+/** What the doors are handed: routes are declared with it. */
+export type Guard = ReturnType<typeof guard>

@@ -1,0 +1,127 @@
+/** Mounts the doors. The whole server is one value with one `fetch`: tests call it as the listener does. */
+import { Hono } from 'hono'
+import type { GuardNeeds } from './access/guard.ts'
+import { api } from './api/api.ts'
+import type { Trace } from './audit.ts'
+import type { Config } from './config.ts'
+import type { Db } from './database/connect.ts'
+import type { Validator } from './impersonation/validator.ts'
+import type { Vault } from './keys/secrets.ts'
+import type { SigningKeys } from './keys/signing.ts'
+import type { Log } from './log.ts'
+import { oauth } from './oauth/oauth.ts'
+import { pages } from './pages/pages.tsx'
+import { scim } from './scim/scim.ts'
+
+export interface AppNeeds {
+  readonly config: Config
+  readonly db: Db
+  readonly vault: Vault
+  readonly keys: SigningKeys
+  readonly validators: readonly Validator[]
+  readonly organization: { readonly id: string; readonly name: string }
+  readonly log: Log
+}
+
+export interface App {
+  /** Answers one request; `address` is the peer's, before any proxy header is looked at. */
+  fetch(request: Request, address: string): Promise<Response>
+  /** Every route with its handler, for the test that enumerates them. */
+  readonly routes: Hono['routes']
+}
+
+const superTenant = 'carbon.super'
+
+/** `/t/carbon.super/…` is the short form's other name; there is no other tenant. */
+const withoutTenant = (url: URL): { readonly path: string } | { readonly unknownTenant: string } => {
+  const match = /^\/t\/([^/]+)(\/.*)$/.exec(url.pathname)
+  if (!match) return { path: url.pathname }
+  const [, tenant = '', path = '/'] = match
+  return tenant === superTenant ? { path } : { unknownTenant: tenant }
+}
+
+/** The left-most address that a trusted proxy did not add itself. */
+const clientAddress = (request: Request, peer: string, isTrusted: (address: string) => boolean): string => {
+  if (!isTrusted(peer)) return peer
+  const hops = (request.headers.get('x-forwarded-for') ?? '').split(',').map((hop) => hop.trim())
+  return hops.reverse().find((hop) => hop !== '' && !isTrusted(hop)) ?? peer
+}
+
+const text = (body: string, status: number) =>
+  new Response(body, {
+    status,
+    headers: { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' },
+  })
+
+/** Composes the server from what `commands/` opened. */
+export const app = (needs: AppNeeds): App => {
+  const { config, db, log, organization } = needs
+  const traces = new WeakMap<Request, Trace>()
+  const traceOf = (request: Request): Trace =>
+    traces.get(request) ?? { id: crypto.randomUUID(), address: 'unknown' }
+  const guard: GuardNeeds = {
+    db,
+    organizationId: organization.id,
+    impersonationEnabled: config.impersonation.enabled,
+    traceOf,
+    log: (message, details) => log.info(details, message),
+  }
+  const { baseUrl, hosts } = config.server
+  const doors = { db, guard, organization, baseUrl }
+  const page = pages({ config, db, traceOf, log })
+  const server = new Hono()
+    .route('/scim2', scim(doors))
+    .route('/api', api({ ...doors, vault: needs.vault }))
+    .route('/authenticationendpoint', page.routes)
+    .route('/', oauth({ ...needs, traceOf, errorPage: page.error, formPost: page.formPost }))
+    .get('/health/live', (c) => c.json({ status: 'UP' }))
+    .get('/health/ready', async (c) => {
+      try {
+        await db.selectFrom('revision').select('n').executeTakeFirstOrThrow()
+        return c.json({ status: 'UP' })
+      } catch {
+        return c.json({ status: 'DOWN', reason: 'the database does not answer' }, 503)
+      }
+    })
+    .notFound(() => text('Not found', 404))
+    .onError((error, c) => {
+      const { id } = traceOf(c.req.raw)
+      log.error({ err: error, traceId: id, path: c.req.path }, 'unexpected error')
+      return text(`Unexpected error. Trace id: ${id}`, 500)
+    })
+  const trusted = new Set(config.server.trustedProxies)
+  const secured = (response: Response, trace: Trace) => {
+    response.headers.set('X-Content-Type-Options', 'nosniff')
+    response.headers.set('Referrer-Policy', 'no-referrer')
+    if (config.server.baseUrl.startsWith('https:')) {
+      response.headers.set('Strict-Transport-Security', 'max-age=31536000')
+    }
+    response.headers.set('activityid', trace.id)
+    return response
+  }
+  return {
+    routes: server.routes,
+    async fetch(incoming, peer) {
+      const url = new URL(incoming.url)
+      const asked = incoming.headers.get('activityid')
+      const trace: Trace = {
+        id: asked && /^[\w-]{8,64}$/.test(asked) ? asked : crypto.randomUUID(),
+        address: clientAddress(incoming, peer, (address) => trusted.has(address)),
+      }
+      const host = incoming.headers.get('host')?.toLowerCase() ?? url.host
+      if (!hosts.includes(host) && !url.pathname.startsWith('/health/')) {
+        return secured(text('This host is not configured here.', 421), trace)
+      }
+      const place = withoutTenant(url)
+      if ('unknownTenant' in place) {
+        return secured(text(`${place.unknownTenant} is an invalid tenant domain`, 404), trace)
+      }
+      const request =
+        place.path === url.pathname
+          ? incoming
+          : new Request(new URL(`${place.path}${url.search}`, url).href, incoming)
+      traces.set(request, trace)
+      return secured(await server.fetch(request), trace)
+    },
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * The audit trail. An event is a row written in the commit of what it records, and afterwards a line of audit.log.
+ * This file owns the table of events and the line's format; lib/journal.ts moves rows to lines.
+ */
+import { type Write, write } from './database/commit.ts'
+import type { Db } from './database/connect.ts'
+import type { AuditTable } from './database/schema.ts'
+
+/** Each event with the `Action=` of its line. Events of `impersonation` carry no impersonator suffix: they name him. */
+const events = {
+  'subject-token-issued': { action: 'subject-token-issued', impersonation: true },
+  'impersonated-token-issued': { action: 'impersonated-token-issued', impersonation: true },
+  'impersonation-refused': { action: 'impersonation-refused', impersonation: true },
+  'resource-modification-via-impersonation': {
+    action: 'resource-modification-via-impersonation',
+    impersonation: true,
+  },
+  'resource-creation-via-impersonation': {
+    action: 'resource-creation-via-impersonation',
+    impersonation: true,
+  },
+  'resource-deletion-via-impersonation': {
+    action: 'resource-deletion-via-impersonation',
+    impersonation: true,
+  },
+  'resource-access-via-impersonation': { action: 'resource-access-via-impersonation', impersonation: true },
+  'user-claims-changed': { action: 'Set-User-Claim-Values', impersonation: false },
+  'login-succeeded': { action: 'user-login', impersonation: false },
+  'login-failed': { action: 'user-login-failed', impersonation: false },
+  logout: { action: 'user-logout', impersonation: false },
+  'user-created': { action: 'user-created', impersonation: false },
+  'user-locked': { action: 'user-locked', impersonation: false },
+  'user-unlocked': { action: 'user-unlocked', impersonation: false },
+  'user-disabled': { action: 'user-disabled', impersonation: false },
+  'user-enabled': { action: 'user-enabled', impersonation: false },
+  'password-changed': { action: 'password-changed', impersonation: false },
+  'role-created': { action: 'role-created', impersonation: false },
+  'role-updated': { action: 'role-updated', impersonation: false },
+  'application-created': { action: 'application-created', impersonation: false },
+  'application-updated': { action: 'application-updated', impersonation: false },
+  'application-protocol-updated': { action: 'application-protocol-updated', impersonation: false },
+  'application-api-authorized': { action: 'application-api-authorized', impersonation: false },
+  'api-resource-created': { action: 'api-resource-created', impersonation: false },
+  'api-resource-updated': { action: 'api-resource-updated', impersonation: false },
+  'configuration-type-created': { action: 'configuration-type-created', impersonation: false },
+  'configuration-changed': { action: 'configuration-changed', impersonation: false },
+  'signing-key-created': { action: 'signing-key-created', impersonation: false },
+  'request-abandoned': { action: 'request-abandoned', impersonation: false },
+} as const satisfies Record<string, { action: string; impersonation: boolean }>
+
+export type AuditEvent = keyof typeof events
+
+/** One request, as every row and log line of it knows it: its correlation id and the caller's address. */
+export interface Trace {
+  readonly id: string
+  readonly address: string
+}
+
+export interface AuditEntry {
+  readonly event: AuditEvent
+  /** Who did it: an account's id, `system`, or a client id. */
+  readonly initiator: string
+  /** Whom or what it was done to. */
+  readonly target: string
+  readonly data: Readonly<Record<string, unknown>>
+  readonly outcome: string
+  /** The impersonator, when the request acted for somebody else or asked to. */
+  readonly actorId?: string | undefined
+  readonly subjectId?: string | undefined
+  readonly applicationId?: string | undefined
+  readonly organizationId?: string | undefined
+  readonly impersonationId?: string | undefined
+}
+
+const writers = new WeakMap<Db, { readonly id: string; pending: boolean }>()
+
+/** This process's mark on the rows it commits, and whether some of them may still lack their line. */
+export const auditWriter = (db: Db) => {
+  const known = writers.get(db)
+  if (known) return known
+  const made = { id: crypto.randomUUID(), pending: false }
+  writers.set(db, made)
+  return made
+}
+
+/** The write that joins the commit of what it records. */
+export const record = (db: Db, now: Date, trace: Trace, entry: AuditEntry): Write => {
+  const writer = auditWriter(db)
+  writer.pending = true
+  const row: AuditTable = {
+    id: Bun.randomUUIDv7(),
+    at: now.toISOString(),
+    event: entry.event,
+    action: events[entry.event].action,
+    initiator: entry.initiator,
+    target: entry.target,
+    data: JSON.stringify(entry.data),
+    outcome: entry.outcome,
+    actor_id: entry.actorId ?? null,
+    subject_id: entry.subjectId ?? null,
+    application_id: entry.applicationId ?? null,
+    organization_id: entry.organizationId ?? null,
+    impersonation_id: entry.impersonationId ?? null,
+    trace_id: trace.id,
+    writer: writer.id,
+    line_at: null,
+  }
+  return write(db.insertInto('audit').values(row))
+}
+
+/** The event of a request made with an impersonated token, by its method (facts/impersonation.md §8). */
+export const useEvent = (method: string): AuditEvent => {
+  if (method === 'PATCH') return 'resource-modification-via-impersonation'
+  if (method === 'POST') return 'resource-creation-via-impersonation'
+  if (method === 'DELETE') return 'resource-deletion-via-impersonation'
+  return 'resource-access-via-impersonation'
+}
+
+/** First character, stars, last character, as in the seed's sample: `Sweden` → `S****n`. */
+export const mask = (value: string): string => {
+  const characters = [...value]
+  if (characters.length < 3) return '*'.repeat(characters.length)
+  return `${characters[0]}${'*'.repeat(characters.length - 2)}${characters.at(-1)}`
+}
+
+const suffix = ' | Impersonator : '
+
+/** No value may start a line of its own or imitate the suffix. */
+const escapeValue = (value: string): string =>
+  value
+    .replace(
+      /[\p{Cc}\p{Zl}\p{Zp}]/gu,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    )
+    .replaceAll(suffix, ' \\u007c Impersonator : ')
+
+const stamp = (instant: string) => instant.replace('T', ' ').replace('Z', '').replace('.', ',')
+
+/** The row's line in the seed's format: `TID: [-1234] [date] [trace]  INFO {AUDIT_LOG} - Initiator=…`. */
+export const auditLine = (row: AuditTable): string => {
+  const [initiator, action, target, data, outcome] = [
+    row.initiator,
+    row.action,
+    row.target,
+    row.data,
+    row.outcome,
+  ].map(escapeValue)
+  const line = `TID: [-1234] [${stamp(row.at)}] [${escapeValue(row.trace_id)}]  INFO {AUDIT_LOG} - Initiator=${initiator} Action=${action} Target=${target} Data=${data} Outcome=${outcome}`
+  const known = (events as Record<string, { impersonation: boolean } | undefined>)[row.event]
+  return row.actor_id && !known?.impersonation ? `${line}${suffix}${escapeValue(row.actor_id)}` : line
+}

@@ -1,0 +1,72 @@
+/** Accounts as decisions see them: status, version and roles, always read fresh. */
+import { sql } from 'kysely'
+import { holds, type Write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+
+export interface Account {
+  readonly id: string
+  readonly organizationId: string
+  readonly userName: string
+  readonly version: number
+  readonly lockedAt: string | null
+  readonly disabledAt: string | null
+  readonly passwordHash: string | null
+  readonly roleIds: readonly string[]
+}
+
+/** The key by which names are compared: case does not distinguish users. */
+export const userNameKey = (userName: string): string => userName.normalize('NFC').toLowerCase()
+
+const select = (db: Db) =>
+  db
+    .selectFrom('account')
+    .select([
+      'id',
+      'organization_id as organizationId',
+      'user_name as userName',
+      'version',
+      'locked_at as lockedAt',
+      'disabled_at as disabledAt',
+      'password_hash as passwordHash',
+    ])
+    .select(
+      sql<
+        string | null
+      >`(select string_agg(role_id, ' ') from account_role where account_id = account.id)`.as('roles'),
+    )
+
+type Row = Awaited<ReturnType<ReturnType<typeof select>['execute']>>[number]
+
+const toAccount = ({ roles, ...row }: Row): Account => ({
+  ...row,
+  roleIds: roles ? roles.split(' ').sort() : [],
+})
+
+/** Several accounts by id in one query; those that do not exist are left out. */
+export const findAccounts = async (db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, Account>> => {
+  const rows = await select(db).where('id', 'in', ids).execute()
+  return new Map(rows.map((row) => [row.id, toAccount(row)]))
+}
+
+export const findAccount = async (db: Db, id: string): Promise<Account | undefined> =>
+  (await findAccounts(db, [id])).get(id)
+
+export const findAccountByName = async (
+  db: Db,
+  organizationId: string,
+  userName: string,
+): Promise<Account | undefined> => {
+  const row = await select(db)
+    .where('organization_id', '=', organizationId)
+    .where('user_name_key', '=', userNameKey(userName))
+    .executeTakeFirst()
+  return row && toAccount(row)
+}
+
+/** Neither locked nor disabled. */
+export const isActive = (account: Account): boolean =>
+  account.lockedAt === null && account.disabledAt === null
+
+/** The account's status, roles and credentials are still what `version` says: the guard of every decision on it. */
+export const accountIs = (db: Db, { id, version }: Pick<Account, 'id' | 'version'>): Write =>
+  holds(db.selectFrom('account').select('id').where('id', '=', id).where('version', '=', version))

@@ -1,0 +1,50 @@
+/** The one way a management call writes: with its guards, its audit rows and, where it applies, its revision. */
+import { type AuditEntry, record } from '../audit.ts'
+import { bump, commit, type Write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import type { Caller } from './caller.ts'
+
+/** What was decided on is no longer so: decide again (`access/guard.ts` does, up to three times). */
+export class Lost extends Error {
+  override readonly name = 'Lost'
+}
+
+export interface Change {
+  readonly writes: readonly Write[]
+  readonly events: readonly Omit<AuditEntry, 'initiator' | 'actorId' | 'impersonationId' | 'organizationId'>[]
+  /** Whether an administrative fact changes (application, API resource, permission of a role, setting). */
+  readonly administrative: boolean
+}
+
+/**
+ * Commits a change in the name of `caller`. Answers `committed`, or `conflict` when a unique or foreign key refused
+ * it. Throws `Lost` when the caller's rights, token or the decided facts changed meanwhile; then nothing was written.
+ */
+export const change = async (
+  db: Db,
+  caller: Caller,
+  now: Date,
+  asked: Change,
+): Promise<'committed' | 'conflict'> => {
+  const { acting } = caller
+  const rows = asked.events.map((event) =>
+    record(db, now, caller.trace, {
+      initiator: caller.accountId,
+      organizationId: caller.organizationId,
+      actorId: acting?.impersonatorId,
+      impersonationId: acting?.impersonationId,
+      ...event,
+    }),
+  )
+  const use = acting && !acting.use.taken ? [acting.use.row('AUTHORIZED')] : []
+  const outcome = await commit(db, [
+    ...caller.guards,
+    ...asked.writes,
+    ...use,
+    ...rows,
+    ...(asked.administrative ? [bump] : []),
+  ])
+  if (outcome === 'lost') throw new Lost('what this request was decided on has changed')
+  if (outcome === 'committed' && acting) acting.use.taken = true
+  return outcome
+}

@@ -1,0 +1,2 @@
+import { Hono } from 'hono'
+export const oauth = (_needs: unknown) => new Hono()

@@ -1,0 +1,90 @@
+/**
+ * An authorization request paused for login or consent. It belongs to the browser that began it (a cookie known by its
+ * hash), lives ten minutes and is spent once, in the commit that precedes the answer.
+ */
+import { exactly, type Write, write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import { hashOf, randomValue } from '../tokens/token.ts'
+
+export type Stage = 'login' | 'consent'
+
+export interface Interaction {
+  readonly id: string
+  readonly stage: Stage
+  /** The authorization request's parameters, as they came. */
+  readonly parameters: Readonly<Record<string, string>>
+  /** The session that was signed in for it, or that consents. */
+  readonly sessionId: string | null
+}
+
+/** Pauses a request: the key that goes into the page's address, and the write. */
+export const pause = (
+  db: Db,
+  { stage, parameters, sessionId }: Omit<Interaction, 'id'>,
+  browser: string,
+  seconds: number,
+  now: Date,
+): { readonly key: string; readonly write: Write } => {
+  const key = randomValue()
+  const row = {
+    id: Bun.randomUUIDv7(),
+    hash: hashOf(key),
+    browser_hash: hashOf(browser),
+    stage,
+    request: JSON.stringify(parameters),
+    session_id: sessionId,
+    created_at: now.toISOString(),
+    expires_at: new Date(now.getTime() + seconds * 1000).toISOString(),
+    spent_at: null,
+  }
+  return { key, write: write(db.insertInto('interaction').values(row)) }
+}
+
+export type Found =
+  | { readonly interaction: Interaction }
+  | { readonly interaction: undefined; readonly why: 'unknown' | 'another-browser' | 'expired' | 'spent' }
+
+/** The interaction of a key, if this browser began it and it is still open. */
+export const findInteraction = async (
+  db: Db,
+  key: string,
+  stage: Stage,
+  browser: string | undefined,
+  now: Date,
+): Promise<Found> => {
+  const row = await db
+    .selectFrom('interaction')
+    .selectAll()
+    .where('hash', '=', hashOf(key))
+    .executeTakeFirst()
+  if (!row || row.stage !== stage) return { interaction: undefined, why: 'unknown' }
+  if (browser === undefined || row.browser_hash !== hashOf(browser)) {
+    return { interaction: undefined, why: 'another-browser' }
+  }
+  if (row.spent_at !== null) return { interaction: undefined, why: 'spent' }
+  if (row.expires_at <= now.toISOString()) return { interaction: undefined, why: 'expired' }
+  const parameters: Readonly<Record<string, string>> = JSON.parse(row.request)
+  return { interaction: { id: row.id, stage, parameters, sessionId: row.session_id } }
+}
+
+/** Spends an interaction: of two answers one wins. */
+export const spend = (db: Db, { id }: Pick<Interaction, 'id'>, now: Date): Write =>
+  exactly(
+    1,
+    db
+      .updateTable('interaction')
+      .set({ spent_at: now.toISOString() })
+      .where('id', '=', id)
+      .where('spent_at', 'is', null),
+  )
+
+/** Notes the session that a login page led to; the interaction is still to be resumed. */
+export const signedIn = (db: Db, { id }: Pick<Interaction, 'id'>, sessionId: string): Write =>
+  exactly(
+    1,
+    db
+      .updateTable('interaction')
+      .set({ session_id: sessionId })
+      .where('id', '=', id)
+      .where('spent_at', 'is', null),
+  )

@@ -1,0 +1,72 @@
+/** Browser sessions: a random cookie known by its hash, 15 minutes idle, 8 hours in all, a new one at every login. */
+import { type Write, write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import type { Account } from '../directory/accounts.ts'
+import { beginLineage } from '../tokens/lineage.ts'
+import { hashOf, randomValue } from '../tokens/token.ts'
+
+export interface SessionRules {
+  readonly idleSeconds: number
+  readonly lifetimeSeconds: number
+}
+
+export interface Session {
+  /** Also its lineage's id and the `sid` of its tokens. */
+  readonly id: string
+  readonly accountId: string
+  readonly authenticatedAt: Date
+  readonly endsAt: Date
+}
+
+/** `seen_at` is written at most this often, so that reading a session is not a write. */
+const seenEvery = 60_000
+
+/** A new session for a login that just succeeded: the cookie's value and the writes that make it. */
+export const beginSession = (db: Db, account: Account, rules: SessionRules, now: Date) => {
+  const id = Bun.randomUUIDv7()
+  const value = randomValue()
+  const endsAt = new Date(now.getTime() + rules.lifetimeSeconds * 1000)
+  const session: Session = { id, accountId: account.id, authenticatedAt: now, endsAt }
+  const row = {
+    id,
+    hash: hashOf(value),
+    account_id: account.id,
+    authenticated_at: now.toISOString(),
+    seen_at: now.toISOString(),
+    ends_at: endsAt.toISOString(),
+  }
+  // tokens of a session may outlive its own eight hours: its lineage lasts until somebody ends it or it is purged
+  const lineage = beginLineage(db, {
+    id,
+    kind: 'session',
+    sessionId: null,
+    endsAt: new Date(endsAt.getTime() + 86_400_000),
+  })
+  const writes: Write[] = [lineage, write(db.insertInto('session').values(row))]
+  return { session, value, writes }
+}
+
+/** The live session of a cookie's value, and the write that notes it was seen, when that is due. */
+export const findSession = async (db: Db, value: string, rules: SessionRules, now: Date) => {
+  const row = await db
+    .selectFrom('session')
+    .innerJoin('lineage', 'lineage.id', 'session.id')
+    .select(['session.id', 'account_id', 'authenticated_at', 'seen_at', 'session.ends_at'])
+    .where('hash', '=', hashOf(value))
+    .where('lineage.ended_at', 'is', null)
+    .where('session.ends_at', '>', now.toISOString())
+    .where('seen_at', '>', new Date(now.getTime() - rules.idleSeconds * 1000).toISOString())
+    .executeTakeFirst()
+  if (!row) return undefined
+  const session: Session = {
+    id: row.id,
+    accountId: row.account_id,
+    authenticatedAt: new Date(row.authenticated_at),
+    endsAt: new Date(row.ends_at),
+  }
+  const due = now.getTime() - new Date(row.seen_at).getTime() > seenEvery
+  const seen = due
+    ? write(db.updateTable('session').set({ seen_at: now.toISOString() }).where('id', '=', row.id))
+    : undefined
+  return { session, seen }
+}

@@ -1,0 +1,17 @@
+import type { Write } from '../database/commit.ts'
+
+/** What every minting function needs of the server: its name and its key. */
+export interface Issuer {
+  /** The `iss` of every token. */
+  readonly issuer: string
+  /** Signs claims as a compact JWS with the current key; `type` becomes the header's `typ`. */
+  sign(claims: Record<string, unknown>, type?: string): Promise<string>
+}
+
+/** A signed value that is not released yet, and the writes that make it known. */
+export interface Minted {
+  readonly value: string
+  readonly id: string
+  readonly expiresAt: Date
+  readonly writes: readonly Write[]
+}

@@ -1,0 +1,80 @@
+/**
+ * Liveness. Every token, session and impersonation hangs on a lineage row; ending that row ends all of them, and a
+ * browser session's row ends what began in it as well. This one question is asked by every place that accepts a token.
+ */
+import { holds, type Write, write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+
+export type LineageKind = 'session' | 'impersonation'
+
+export interface Lineage {
+  readonly id: string
+  readonly kind: LineageKind
+  /** The session's lineage that it began in; null for a session itself. */
+  readonly sessionId: string | null
+  readonly endsAt: Date
+}
+
+/** The write that makes a lineage. */
+export const beginLineage = (db: Db, { id, kind, sessionId, endsAt }: Lineage): Write =>
+  write(
+    db.insertInto('lineage').values({
+      id,
+      kind,
+      session_id: sessionId,
+      ends_at: endsAt.toISOString(),
+      ended_at: null,
+      ended_by: null,
+    }),
+  )
+
+/** The guards that the lineage, and the session it began in, are alive when the commit happens. */
+export const lineageAlive = (db: Db, lineage: Pick<Lineage, 'id' | 'sessionId'>, now: Date): Write[] => {
+  const own = db
+    .selectFrom('lineage')
+    .select('id')
+    .where('id', '=', lineage.id)
+    .where('ended_at', 'is', null)
+    .where('ends_at', '>', now.toISOString())
+  if (lineage.sessionId === null) return [holds(own)]
+  const session = db
+    .selectFrom('lineage')
+    .select('id')
+    .where('id', '=', lineage.sessionId)
+    .where('ended_at', 'is', null)
+  return [holds(own), holds(session)]
+}
+
+/** Ends a lineage; with a session's, everything that began in it. Ending twice changes nothing. */
+export const endLineage = (db: Db, id: string, by: string, now: Date): Write =>
+  write(
+    db
+      .updateTable('lineage')
+      .set({ ended_at: now.toISOString(), ended_by: by })
+      .where('id', '=', id)
+      .where('ended_at', 'is', null),
+  )
+
+/** Ends every session of an account and every impersonation in which it is subject or impersonator. */
+export const endLineagesOf = (db: Db, accountId: string, by: string, now: Date): Write =>
+  write(
+    db
+      .updateTable('lineage')
+      .set({ ended_at: now.toISOString(), ended_by: by })
+      .where('ended_at', 'is', null)
+      .where((eb) =>
+        eb.or([
+          eb('id', 'in', eb.selectFrom('session').select('session.id').where('account_id', '=', accountId)),
+          eb(
+            'id',
+            'in',
+            eb
+              .selectFrom('impersonation')
+              .select('lineage_id')
+              .where((or) =>
+                or.or([or('subject_id', '=', accountId), or('impersonator_id', '=', accountId)]),
+              ),
+          ),
+        ]),
+      ),
+  )

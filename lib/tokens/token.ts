@@ -1,0 +1,119 @@
+/** Tokens of ours are recognized by their row: the SHA-256 of what was issued. Raw values are stored nowhere. */
+import { createHash } from 'node:crypto'
+import { sql } from 'kysely'
+import { type Write, write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+
+export type TokenClass = 'access' | 'subject' | 'id'
+
+export interface Token {
+  /** The `jti`. */
+  readonly id: string
+  readonly class: TokenClass
+  readonly lineageId: string
+  readonly applicationId: string
+  readonly clientId: string
+  readonly organizationId: string
+  readonly subjectId: string
+  readonly actorId: string | null
+  readonly impersonationId: string | null
+  /** The session's lineage, which is also the `sid`. */
+  readonly sessionId: string | null
+  readonly scopes: readonly string[]
+  /** The PKCE challenge that whoever spends it must answer (S256, or `plain ` + challenge). */
+  readonly codeChallenge: string | null
+  readonly issuedAt: Date
+  readonly expiresAt: Date
+}
+
+export interface FoundToken extends Token {
+  /** Neither expired nor ended, by its own lineage or by the session it began in. */
+  readonly alive: boolean
+  readonly expired: boolean
+  /** When the impersonation was started by exchanging its subject token. */
+  readonly startedAt: string | null
+  readonly lineageEndsAt: Date
+}
+
+/** How a value is known in the database. */
+export const hashOf = (value: string): string => createHash('sha256').update(value).digest('base64url')
+
+/** A random value of 256 bits, base64url. */
+export const randomValue = (): string =>
+  Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url')
+
+/** The write that makes an issued value known. */
+export const storeToken = (db: Db, value: string, token: Token): Write =>
+  write(
+    db.insertInto('token').values({
+      hash: hashOf(value),
+      id: token.id,
+      class: token.class,
+      lineage_id: token.lineageId,
+      application_id: token.applicationId,
+      client_id: token.clientId,
+      organization_id: token.organizationId,
+      subject_id: token.subjectId,
+      actor_id: token.actorId,
+      impersonation_id: token.impersonationId,
+      session_id: token.sessionId,
+      scopes: token.scopes.join(' '),
+      code_challenge: token.codeChallenge,
+      issued_at: token.issuedAt.toISOString(),
+      expires_at: token.expiresAt.toISOString(),
+    }),
+  )
+
+/** Looks several presented values up in one query, whatever their class; what was not issued here is missing. */
+export const findTokens = async (
+  db: Db,
+  values: readonly string[],
+  now: Date,
+): Promise<ReadonlyMap<string, FoundToken>> => {
+  const hashes = new Map(values.map((value) => [hashOf(value), value]))
+  const rows = await db
+    .selectFrom('token')
+    .innerJoin('lineage', 'lineage.id', 'token.lineage_id')
+    .leftJoin('lineage as parent', 'parent.id', 'lineage.session_id')
+    .leftJoin('impersonation', 'impersonation.id', 'token.impersonation_id')
+    .selectAll('token')
+    .select(['lineage.ends_at', 'lineage.ended_at', 'impersonation.started_at'])
+    .select(
+      // a lineage whose session is not to be found is dead, too
+      sql<number>`case when lineage.session_id is null or (parent.id is not null and parent.ended_at is null) then 1 else 0 end`.as(
+        'session_alive',
+      ),
+    )
+    .where('token.hash', 'in', [...hashes.keys()])
+    .execute()
+  const instant = now.toISOString()
+  return new Map(
+    rows.map((row) => {
+      const expired = row.expires_at <= instant
+      const found: FoundToken = {
+        id: row.id,
+        class: row.class as TokenClass, // only storeToken writes it
+        lineageId: row.lineage_id,
+        applicationId: row.application_id,
+        clientId: row.client_id,
+        organizationId: row.organization_id,
+        subjectId: row.subject_id,
+        actorId: row.actor_id,
+        impersonationId: row.impersonation_id,
+        sessionId: row.session_id,
+        scopes: row.scopes === '' ? [] : row.scopes.split(' '),
+        codeChallenge: row.code_challenge,
+        issuedAt: new Date(row.issued_at),
+        expiresAt: new Date(row.expires_at),
+        expired,
+        alive: !expired && row.ended_at === null && row.ends_at > instant && Number(row.session_alive) === 1,
+        startedAt: row.started_at,
+        lineageEndsAt: new Date(row.ends_at),
+      }
+      return [hashes.get(row.hash) ?? '', found]
+    }),
+  )
+}
+
+export const findToken = async (db: Db, value: string, now: Date): Promise<FoundToken | undefined> =>
+  (await findTokens(db, [value], now)).get(value)
