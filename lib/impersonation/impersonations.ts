@@ -1,0 +1,170 @@
+/**
+ * An impersonation from its authorization to its start: the row everything hangs on. Both steps redeem an approval,
+ * sign without releasing anything, and return the writes that go into one commit with their audit row.
+ */
+import { record, type Trace } from '../audit.ts'
+import { exactly, type Write, write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import { mintImpersonatedAccessToken } from '../tokens/access-token.ts'
+import { type Approval, type Approved, redeemApproval } from '../tokens/approval.ts'
+import type { Issuer, Minted } from '../tokens/issuer.ts'
+import { beginLineage, lineageAlive } from '../tokens/lineage.ts'
+import { mintSubjectToken } from '../tokens/subject-token.ts'
+import type { FoundToken } from '../tokens/token.ts'
+import type { Asked, Refused } from './decide.ts'
+
+export interface Lifetimes {
+  /** Seconds of a user's access token where the application sets none. */
+  readonly userAccessTokenSeconds: number
+  /** The longest an impersonation may last, from its authorization. */
+  readonly maxDurationSeconds: number | undefined
+}
+
+export interface ImpersonationNeeds {
+  readonly db: Db
+  readonly issuer: Issuer
+  readonly lifetimes: Lifetimes
+}
+
+const plusSeconds = (instant: Date, seconds: number) => new Date(instant.getTime() + seconds * 1000)
+const earlier = (a: Date, b: Date) => (a < b ? a : b)
+
+const accessSeconds = (approval: Approval, lifetimes: Lifetimes) =>
+  approval.application.oidc.accessToken.userAccessTokenExpiryInSeconds || lifetimes.userAccessTokenSeconds
+
+const auditData = (approval: Approval, impersonationId: string) => ({
+  clientId: approval.application.clientId,
+  subject: approval.subjectId,
+  impersonator: approval.actorId,
+  scope: approval.scopes.join(' '),
+  impersonation: impersonationId,
+})
+
+const auditPeople = (approval: Approval, impersonationId: string) => ({
+  initiator: approval.actorId,
+  target: approval.subjectId,
+  outcome: 'Success',
+  actorId: approval.actorId,
+  subjectId: approval.subjectId,
+  applicationId: approval.application.id,
+  organizationId: approval.organization.id,
+  impersonationId,
+})
+
+/** Authorizes: the impersonation, its lineage, its subject token and the audit row. */
+export const beginImpersonation = async (
+  { db, issuer, lifetimes }: ImpersonationNeeds,
+  approved: Approved,
+  codeChallenge: string | null,
+  trace: Trace,
+  now: Date,
+): Promise<{ subjectToken: Minted; writes: Write[] }> => {
+  const approval = redeemApproval(approved, 'authorize')
+  const id = Bun.randomUUIDv7()
+  const lineageId = Bun.randomUUIDv7()
+  const subjectToken = await mintSubjectToken(db, issuer, approval, { id, lineageId, codeChallenge }, now)
+  const latest = plusSeconds(subjectToken.expiresAt, accessSeconds(approval, lifetimes))
+  const longest = lifetimes.maxDurationSeconds
+  const endsAt = longest === undefined ? latest : earlier(latest, plusSeconds(now, longest))
+  const row = {
+    id,
+    lineage_id: lineageId,
+    application_id: approval.application.id,
+    client_id: approval.application.clientId,
+    organization_id: approval.organization.id,
+    impersonator_id: approval.actorId,
+    subject_id: approval.subjectId,
+    scopes: approval.scopes.join(' '),
+    authorized_at: now.toISOString(),
+    started_at: null,
+  }
+  const { sessionId } = approval
+  return {
+    subjectToken,
+    writes: [
+      ...approval.guards,
+      ...lineageAlive(db, { id: sessionId, sessionId: null }, now),
+      beginLineage(db, { id: lineageId, kind: 'impersonation', sessionId, endsAt }),
+      write(db.insertInto('impersonation').values(row)),
+      ...subjectToken.writes,
+      record(db, now, trace, {
+        event: 'subject-token-issued',
+        data: auditData(approval, id),
+        ...auditPeople(approval, id),
+      }),
+    ],
+  }
+}
+
+/** Starts: spends the subject token, mints the access token and makes its end the impersonation's end. */
+export const startImpersonation = async (
+  { db, issuer, lifetimes }: ImpersonationNeeds,
+  approved: Approved,
+  subjectToken: FoundToken & { readonly impersonationId: string },
+  trace: Trace,
+  now: Date,
+): Promise<{ accessToken: Minted; scopes: readonly string[]; writes: Write[] }> => {
+  const approval = redeemApproval(approved, 'exchange')
+  const { impersonationId, lineageId, lineageEndsAt } = subjectToken
+  const endsAt = earlier(plusSeconds(now, accessSeconds(approval, lifetimes)), lineageEndsAt)
+  const impersonation = { id: impersonationId, lineageId }
+  const accessToken = await mintImpersonatedAccessToken(db, issuer, approval, impersonation, endsAt, now)
+  const spent = db
+    .updateTable('impersonation')
+    .set({ started_at: now.toISOString() })
+    .where('id', '=', impersonationId)
+    .where('started_at', 'is', null)
+  const ends = db
+    .updateTable('lineage')
+    .set({ ends_at: accessToken.expiresAt.toISOString() })
+    .where('id', '=', lineageId)
+    .where('ended_at', 'is', null)
+    .where('ends_at', '>', now.toISOString())
+  return {
+    accessToken,
+    scopes: approval.scopes,
+    writes: [
+      ...approval.guards,
+      exactly(1, spent),
+      exactly(1, ends),
+      ...lineageAlive(db, { id: approval.sessionId, sessionId: null }, now),
+      ...accessToken.writes,
+      record(db, now, trace, {
+        event: 'impersonated-token-issued',
+        data: { ...auditData(approval, impersonationId), tokenId: accessToken.id },
+        ...auditPeople(approval, impersonationId),
+      }),
+    ],
+  }
+}
+
+/** The audit row of a refusal: the true reason, which the client never hears. */
+export const recordRefusal = (
+  db: Db,
+  asked: Omit<Asked, 'requestedScopes' | 'sessionId'>,
+  refused: Omit<Refused, 'error'>,
+  place: {
+    readonly applicationId?: string | undefined
+    readonly organizationId: string
+    readonly impersonationId?: string | undefined
+  },
+  trace: Trace,
+  now: Date,
+): Write =>
+  record(db, now, trace, {
+    event: 'impersonation-refused',
+    initiator: asked.impersonatorId,
+    target: asked.subjectId,
+    data: {
+      clientId: asked.clientId,
+      subject: asked.subjectId,
+      impersonator: asked.impersonatorId,
+      phase: asked.phase,
+      validator: refused.validator,
+      reason: refused.code,
+    },
+    outcome: 'Refused',
+    actorId: asked.impersonatorId,
+    subjectId: asked.subjectId,
+    ...place,
+  })

@@ -1,0 +1,19 @@
+import { administratorRole } from '../../directory/permissions.ts'
+import type { Validator } from '../validator.ts'
+
+/** Nobody becomes himself, and nobody becomes an administrator who is none. Roles are known by id, not by name. */
+export const protectedSubject: Validator = {
+  name: 'ProtectedSubjectValidator',
+  priority: 150,
+  validate({ impersonator, subject, scopes }) {
+    if (subject?.id === impersonator.id) {
+      return { allow: false, code: 'self', message: 'impersonator and subject are the same' }
+    }
+    const isAdministrator = (account: typeof impersonator) => account.roleIds.includes(administratorRole.id)
+    if (subject && isAdministrator(subject) && !isAdministrator(impersonator)) {
+      const message = 'the subject holds an administrator role that the impersonator does not hold'
+      return { allow: false, code: 'protected_subject', message }
+    }
+    return { allow: true, scopes }
+  },
+}
