@@ -68,7 +68,7 @@ export const app = (needs: AppNeeds): App => {
   }
   const { baseUrl, hosts } = config.server
   const doors = { db, guard, organization, baseUrl }
-  const page = pages({ config, db, traceOf, log })
+  const page = pages({ db, traceOf, log })
   const server = new Hono()
     .route('/scim2', scim(doors))
     .route('/api', api({ ...doors, vault: needs.vault }))

@@ -66,8 +66,8 @@ export interface Config {
     readonly maxDurationSeconds?: number
     /** `subject_token` alone may come back in the query. */
     readonly allowQueryResponse: boolean
-    /** The exchange gives an ID token too. */
-    readonly issueIdToken: boolean
+    /** Callbacks of the form `regexp=(…)` may be used with subject tokens. */
+    readonly allowRegexpCallbacks: boolean
     /** A response type with the word `subject_token` is registered. */
     readonly enabled: boolean
   }
@@ -126,7 +126,7 @@ const configOf = (draft: Draft, { variables }: Environment) => {
     impersonation: {
       ...given('maxDurationSeconds', impersonation.max_duration),
       allowQueryResponse: impersonation.allow_query_response,
-      issueIdToken: impersonation.issue_id_token,
+      allowRegexpCallbacks: impersonation.allow_regexp_callbacks,
       enabled: oauth.responseTypes.some(({ name }) => name.split(' ').includes('subject_token')),
     },
     plugins: { directory: locate(plugins.directory), timeoutMilliseconds: plugins.timeout },

@@ -97,7 +97,7 @@ describe('an empty file', () => {
       },
       apiResources: [],
       session: { idleSeconds: 900, lifetimeSeconds: 28_800, sameSite: 'lax', interactionSeconds: 600 },
-      impersonation: { allowQueryResponse: false, issueIdToken: false, enabled: false },
+      impersonation: { allowQueryResponse: false, allowRegexpCallbacks: false, enabled: false },
       plugins: { directory: '/srv/mayact/plugins', timeoutMilliseconds: 3000, configuration: {} },
       log: { level: 'info', format: 'auto', auditFile: '/srv/mayact/data/audit.log' },
     })
@@ -916,7 +916,7 @@ interaction_timeout = "5 m"
 [impersonation]
 max_duration = "10m"
 allow_query_response = true
-issue_id_token = true
+allow_regexp_callbacks = true
 [plugins]
 directory = "validators"
 timeout = "250ms"
@@ -943,7 +943,7 @@ audit_file = "audit.log"
       impersonation: {
         maxDurationSeconds: 600,
         allowQueryResponse: true,
-        issueIdToken: true,
+        allowRegexpCallbacks: true,
         enabled: false,
       },
       plugins: { directory: '/srv/mayact/validators', timeoutMilliseconds: 250 },

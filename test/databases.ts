@@ -1,6 +1,5 @@
 /** The two databases every test runs on: a SQLite file of its own, and a fresh database in one real Postgres. */
 
-import { afterAll } from 'bun:test'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -18,10 +17,17 @@ const freePort = () =>
     })
   })
 
-/** A folder that is gone when the tests of the file have ended. */
+const cleanUps: (() => unknown)[] = []
+
+/** Ends and removes what the tests started; `test/preload.ts` calls it after the last test. */
+export const cleanUp = async () => {
+  for (const work of cleanUps.splice(0).reverse()) await work()
+}
+
+/** A folder that is gone when the tests have ended. */
 export const temporaryDirectory = (): string => {
   const directory = mkdtempSync(join(tmpdir(), 'mayact-test-'))
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  cleanUps.push(() => rmSync(directory, { recursive: true, force: true }))
   return directory
 }
 
@@ -47,7 +53,7 @@ const postgres = () => {
     })
     await embedded.initialise()
     await embedded.start()
-    process.once('exit', () => void embedded.stop())
+    cleanUps.push(() => embedded.stop())
     const url = (name: string) => `postgresql://postgres:postgres@127.0.0.1:${port}/${name}`
     return {
       url,
@@ -85,5 +91,3 @@ export const databases: readonly TestDatabase[] = [
     },
   },
 ]
-
-export { afterAll }

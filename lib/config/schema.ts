@@ -177,7 +177,7 @@ export const schema = z.strictObject({
     .strictObject({
       max_duration: duration.optional(),
       allow_query_response: z.boolean().default(false),
-      issue_id_token: z.boolean().default(false),
+      allow_regexp_callbacks: z.boolean().default(false),
     })
     .prefault({}),
   plugins: z

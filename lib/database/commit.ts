@@ -30,15 +30,27 @@ export interface Committer {
   close(): Promise<void>
 }
 
-const committers = new WeakMap<object, Committer>()
+const committers = new WeakMap<object, { readonly committer: Committer; underWay: number }>()
 
 /** Ties a committer to the Kysely value that readers hold; called by `connect` alone. */
-export const attach = (db: Kysely<Database>, committer: Committer) => committers.set(db, committer)
+export const attach = (db: Kysely<Database>, committer: Committer) =>
+  committers.set(db, { committer, underWay: 0 })
 
-const committerOf = (db: Kysely<Database>): Committer => {
-  const committer = committers.get(db)
-  if (!committer) throw new Error('this database was not opened by connect()')
-  return committer
+const committerOf = (db: Kysely<Database>) => {
+  const attached = committers.get(db)
+  if (!attached) throw new Error('this database was not opened by connect()')
+  return attached
+}
+
+/** Hands work to the committer, and lets `close` know of it. */
+const use = async <T>(db: Kysely<Database>, work: (committer: Committer) => Promise<T>): Promise<T> => {
+  const attached = committerOf(db)
+  attached.underWay += 1
+  try {
+    return await work(attached.committer)
+  } finally {
+    attached.underWay -= 1
+  }
 }
 
 /** A statement that has to succeed, however many rows it touches. */
@@ -62,14 +74,17 @@ export const bump: Write = { kind: 'bump' }
 
 /** Applies all of `writes` or none. Own writes are read back at once by the same process. */
 export const commit = (db: Kysely<Database>, writes: readonly Write[]): Promise<Outcome> =>
-  committerOf(db).commit(writes)
+  use(db, (committer) => committer.commit(writes))
 
 /** Runs an SQL script of an operator in one transaction; the revision grows, since it may have changed anything. */
-export const runScript = (db: Kysely<Database>, text: string): Promise<void> => committerOf(db).script(text)
+export const runScript = (db: Kysely<Database>, text: string): Promise<void> =>
+  use(db, (committer) => committer.script(text))
 
 /** Waits for what is under way and closes both the readers and the writer. */
 export const close = async (db: Kysely<Database>): Promise<void> => {
-  await committerOf(db).close()
+  const attached = committerOf(db)
+  while (attached.underWay > 0) await Bun.sleep(1)
+  await attached.committer.close()
   await db.destroy()
 }
 

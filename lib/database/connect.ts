@@ -26,7 +26,10 @@ const connectSqlite = (path: string): Db => {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     const writer = openSqlite(path, { readonly: false })
+    // two processes may meet in a file that is not in WAL mode yet; only here, at the start, may one wait for the other
+    writer.exec('pragma busy_timeout = 5000')
     writer.exec('pragma journal_mode = wal')
+    writer.exec('pragma busy_timeout = 0')
     writer.exec('pragma synchronous = full')
     const reader = openSqlite(path, { readonly: true })
     const dialect = new SqliteDialect({

@@ -1,7 +1,8 @@
 /**
  * Postgres's committer. A commit of INSERTs and at most one UPDATE a table is one statement of data-modifying CTEs
  * whose final select raises an error when a guard was lost: one round trip, nothing held across an await. CTEs of
- * one statement do not see each other, so everything else is BEGIN … COMMIT, sent without awaiting in between.
+ * one statement do not see each other, so everything else is BEGIN … COMMIT, its statements sent without awaiting
+ * in between.
  */
 import type { ReservedSQL, SQL } from 'bun'
 import { type CompiledQuery, TableNode } from 'kysely'
@@ -31,26 +32,45 @@ const tableOf = (query: CompiledQuery): string | undefined => {
   return undefined
 }
 
-/** Whether CTEs of one statement are safe: plain inserts, one update a table, no table both inserted and updated. */
+/** The tables that a query names, in any place of it. */
+const tablesOf = (node: unknown, found = new Set<string>()): ReadonlySet<string> => {
+  if (Array.isArray(node)) for (const item of node) tablesOf(item, found)
+  else if (typeof node === 'object' && node !== null) {
+    if ('kind' in node && node.kind === 'TableNode') found.add((node as TableNode).table.identifier.name)
+    else for (const value of Object.values(node)) tablesOf(value, found)
+  }
+  return found
+}
+
+/**
+ * Whether CTEs of one statement do what the list says: plain inserts and updates, none of which reads, and no guard
+ * either, what an earlier one wrote. An insert after an update of its table is fine, the other way round is not.
+ */
 const fitsOneStatement = (writes: readonly Write[]): boolean => {
-  const inserted = new Set<string>()
-  const updated = new Set<string>()
+  const written = new Set<string>()
   for (const item of writes) {
     if (item.kind === 'bump') return false
-    if (item.kind !== 'write') continue
+    if (item.kind === 'revision') continue
     const node = item.query.query
     const table = tableOf(item.query)
+    if (written.size > 0) {
+      if (node.kind === 'RawNode') return false
+      const reading = node.kind === 'InsertQueryNode' ? node.values : node
+      for (const name of tablesOf(reading)) if (written.has(name)) return false
+    }
+    if (item.kind === 'holds') continue
     if (table === undefined) return false
     if (node.kind === 'InsertQueryNode') {
-      if (node.onConflict || !node.values || node.values.kind !== 'ValuesNode') return false
-      inserted.add(table)
-    } else if (node.kind === 'UpdateQueryNode') {
-      if (updated.has(table) || node.from) return false
-      updated.add(table)
-    } else return false
+      if (node.onConflict || node.values?.kind !== 'ValuesNode') return false
+    } else if (node.kind !== 'UpdateQueryNode' || written.has(table) || node.from) return false
+    written.add(table)
   }
-  return ![...updated].some((table) => inserted.has(table))
+  return true
 }
+
+/** The query with one row in its result for each row it touches. */
+const counted = ({ query, sql }: CompiledQuery) =>
+  'returning' in query && query.returning ? sql : `${sql} returning 1`
 
 const oneStatement = (writes: readonly Write[]): Text => {
   const parts: string[] = []
@@ -70,16 +90,18 @@ const oneStatement = (writes: readonly Write[]): Text => {
       const select =
         'select 1 from l, revision where revision.id = 1 and revision.n = $1 for share of revision'
       parts.push(`${name} as materialized (${add({ sql: select, parameters: [item.n] })})`)
-      conditions.push(`(select count(*) from ${name}) = 1`)
+      // before all others, as in a transaction: who waits for the lock holds no row that its holder may want
+      conditions.unshift(`(select count(*) from ${name}) = 1`)
     } else if (item.kind === 'holds') {
       parts.push(`${name} as materialized (${add(item.query)} for share)`)
       conditions.push(`(select count(*) from ${name}) > 0`)
     } else if (item.kind === 'write') {
-      parts.push(`${name} as (${add(item.query)} returning 1)`)
-      if (item.rows !== undefined) conditions.push(`(select count(*) from ${name}) = ${item.rows}`)
+      parts.push(`${name} as (${add({ sql: counted(item.query), parameters: item.query.parameters })})`)
+      // counted even when any number will do: CTEs run in the order in which they are asked for
+      conditions.push(`(select count(*) from ${name}) ${item.rows === undefined ? '>= 0' : `= ${item.rows}`}`)
     }
   })
-  return { sql: `with ${parts.join(', ')} ${must(conditions.join(' and ') || 'true')}`, parameters }
+  return { sql: `with ${parts.join(', ')} ${must(conditions.join(' and '))}`, parameters }
 }
 
 const statements = (writes: readonly Write[]): Text[] => {
@@ -101,7 +123,7 @@ const statements = (writes: readonly Write[]): Text[] => {
       texts.push({ sql, parameters: item.query.parameters })
     } else if (item.rows === undefined) texts.push(item.query)
     else {
-      const sql = `with w as (${item.query.sql} returning 1) ${must(`count(*) = ${item.rows}`)} from w`
+      const sql = `with w as (${counted(item.query)}) ${must(`count(*) = ${item.rows}`)} from w`
       texts.push({ sql, parameters: item.query.parameters })
     }
   }
@@ -133,19 +155,21 @@ export const postgresCommitter = (sql: SQL): Committer => {
   const transaction = async (writes: readonly Write[]) => {
     const reserved = await sql.reserve()
     try {
-      const texts = [
-        { sql: 'begin', parameters: [] },
-        ...statements(writes),
-        { sql: 'commit', parameters: [] },
-      ]
-      const results = await Promise.allSettled(texts.map((text) => run(reserved, text).execute()))
+      const texts = [{ sql: 'begin', parameters: [] }, ...statements(writes)]
+      const results = await Promise.allSettled(texts.map(async (text) => run(reserved, text).execute()))
+      // the server does not know of a statement that the driver refused, a value it cannot encode: so no COMMIT yet
       for (const result of results) if (result.status === 'rejected') throw result.reason
+      await reserved.unsafe('commit')
+    } catch (error) {
+      await reserved.unsafe('rollback').catch(() => {})
+      throw error
     } finally {
       reserved.release()
     }
   }
 
   const attempt = async (writes: readonly Write[]) => {
+    if (writes.length === 0) return
     if (fitsOneStatement(writes)) await run(sql, oneStatement(writes))
     else await transaction(writes)
   }

@@ -86,6 +86,15 @@ export const sqliteCommitter = (database: Sqlite): Committer => {
   let queue: Member[] = []
   let flushing = false
 
+  /** After this there is no transaction, whatever failed before. */
+  const undo = () => {
+    try {
+      if (database.inTransaction) database.exec('rollback')
+    } catch {
+      // the connection is closed or beyond repair: the error that led here says so
+    }
+  }
+
   /** One transaction for a batch; false when another process holds the write lock. */
   const transact = (batch: readonly Member[]): boolean => {
     const answers: (() => void)[] = []
@@ -107,8 +116,8 @@ export const sqliteCommitter = (database: Sqlite): Committer => {
       }
       database.exec('commit')
     } catch (error) {
-      if (database.inTransaction) database.exec('rollback')
       for (const member of batch) member.reject(error)
+      undo()
       return true
     }
     for (const answer of answers) answer()
@@ -159,7 +168,7 @@ export const sqliteCommitter = (database: Sqlite): Committer => {
         database.exec('update revision set n = n + 1 where id = 1')
         database.exec('commit')
       } catch (error) {
-        if (database.inTransaction) database.exec('rollback')
+        undo()
         throw error
       }
     },

@@ -1,2 +1,102 @@
+/** The OAuth door: one file an endpoint, one a grant, one a response type. */
 import { Hono } from 'hono'
-export const oauth = (_needs: unknown) => new Hono()
+import type { Trace } from '../audit.ts'
+import type { Config } from '../config.ts'
+import type { Db } from '../database/connect.ts'
+import type { Validator } from '../impersonation/validator.ts'
+import type { Vault } from '../keys/secrets.ts'
+import type { SigningKeys } from '../keys/signing.ts'
+import type { Log } from '../log.ts'
+import { type AuthorizeNeeds, authorize } from './authorize.ts'
+import { commonauth } from './commonauth.ts'
+import { discovery } from './discovery.ts'
+import { OAuthError } from './error.ts'
+import { grantRegistry } from './grants/grant.ts'
+import { tokenExchange } from './grants/token-exchange.ts'
+import { jwks } from './jwks.ts'
+import { responseTypeRegistry } from './response-types/registry.ts'
+import { token } from './token.ts'
+
+export interface OAuthNeeds {
+  readonly config: Config
+  readonly db: Db
+  readonly vault: Vault
+  readonly keys: SigningKeys
+  readonly validators: readonly Validator[]
+  readonly organization: { readonly id: string; readonly name: string }
+  readonly log: Log
+  traceOf(request: Request): Trace
+  readonly errorPage: AuthorizeNeeds['errorPage']
+  readonly formPost: AuthorizeNeeds['formPost']
+}
+
+/** Mounts the endpoints of OAuth 2.0 and OpenID Connect. Throws ConfigurationError for an unknown response type. */
+export const oauth = (needs: OAuthNeeds) => {
+  const { config, db, keys, organization, validators, log, traceOf, errorPage } = needs
+  const { session, impersonation } = config
+  const { tokenValidation, tokenExchange: exchange } = config.oauth
+  const deciding = {
+    db,
+    organization,
+    validators,
+    enabled: impersonation.enabled,
+    timeoutMilliseconds: config.plugins.timeoutMilliseconds,
+    issuer: { issuer: config.issuer, sign: keys.sign },
+    lifetimes: {
+      userAccessTokenSeconds: tokenValidation.userAccessTokenSeconds,
+      maxDurationSeconds: impersonation.maxDurationSeconds,
+    },
+  }
+  const responseTypes = responseTypeRegistry(config.oauth.responseTypes, config.file, {
+    ...deciding,
+    idTokenSeconds: tokenValidation.idTokenSeconds,
+  })
+  // with the feature off there is nothing here to exchange (design.md §7, invariant 13)
+  const offered = impersonation.enabled && exchange.enabled
+  const grants = grantRegistry(
+    offered ? [tokenExchange({ ...deciding, iatValiditySeconds: exchange.iatValiditySeconds })] : [],
+  )
+  const rules = {
+    allowQueryResponse: impersonation.allowQueryResponse,
+    allowRegexp: impersonation.allowRegexpCallbacks,
+  }
+  const { issuer } = config
+  return new Hono()
+    .route(
+      '/',
+      authorize({ db, responseTypes, rules, issuer, session, traceOf, errorPage, formPost: needs.formPost }),
+    )
+    .route('/', commonauth({ db, organization, session, traceOf, errorPage }))
+    .route('/', token({ db, vault: needs.vault, grants, traceOf }))
+    .route('/', jwks(keys))
+    .route(
+      '/',
+      discovery({
+        issuer,
+        baseUrl: config.server.baseUrl,
+        signingAlgorithm: config.oauth.signingAlgorithm,
+        responseTypes,
+        grants,
+        allowQueryResponse: impersonation.allowQueryResponse,
+      }),
+    )
+    .onError((error, c) => {
+      const { id } = traceOf(c.req.raw)
+      const headers = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
+      if (error instanceof OAuthError) {
+        log.info(
+          { traceId: id, path: c.req.path, error: error.code, cause: String(error.cause ?? '') },
+          error.message,
+        )
+        const { hostname } = config.server
+        const challenge = error.status === 401 ? { 'WWW-Authenticate': `Basic realm="${hostname}"` } : {}
+        return c.json(error.toJSON(), error.status, { ...headers, ...challenge })
+      }
+      log.error({ err: error, traceId: id, path: c.req.path }, 'unexpected error')
+      return c.json(
+        { error_description: `Internal Server Error. Trace id: ${id}`, error: 'server_error' },
+        500,
+        headers,
+      )
+    })
+}

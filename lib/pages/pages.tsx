@@ -1,27 +1,83 @@
-import { Hono } from 'hono'
+/** The pages door: login, consent and error, server-rendered; they work without JavaScript. */
+import { type Context, Hono } from 'hono'
+import { getCookie } from 'hono/cookie'
 import type { Trace } from '../audit.ts'
-import type { Config } from '../config.ts'
+import { readRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { findAccount } from '../directory/accounts.ts'
+import { findClient } from '../directory/applications.ts'
 import type { Log } from '../log.ts'
+import { findInteraction, type Interaction, interactionCookie, type Stage } from '../sign-in/interaction.ts'
+import { findSessionById } from '../sign-in/session.ts'
+import { consentPage } from './consent.tsx'
+import { errorPage, type PageProblem } from './error.tsx'
+import { formPostPage } from './form-post.tsx'
+import { loginPage } from './login.tsx'
 
 export interface PageNeeds {
-  readonly config: Config
   readonly db: Db
   traceOf(request: Request): Trace
   readonly log: Log
 }
 
-/** What must never be redirected is told on a page of ours. */
-export type ErrorPage = (
-  request: Request,
-  problem: { code: string; message: string; status: number },
-) => Response
+const over = {
+  code: 'invalid_request',
+  message:
+    'This sign-in is over or was started in another browser. Go back to the application and start again.',
+  status: 400,
+}
 
-/** A page that posts parameters to a client (OAuth 2.0 Form Post Response Mode). */
-export type FormPost = (action: string, parameters: ReadonlyMap<string, string>) => Response
+/** The routes, and the two pages that the OAuth door shows as answers of its own. */
+export const pages = ({ db, traceOf, log }: PageNeeds) => {
+  const error = (request: Request, problem: PageProblem) => errorPage(problem, traceOf(request))
 
-export const pages = (_needs: PageNeeds): { routes: Hono; error: ErrorPage; formPost: FormPost } => ({
-  routes: new Hono(),
-  error: (_request, { code, message, status }) => new Response(`${code}: ${message}`, { status }),
-  formPost: () => new Response('', { status: 501 }),
-})
+  const open = async (c: Context, name: string, stage: Stage) => {
+    const key = c.req.query(name) ?? ''
+    const found = await findInteraction(db, key, stage, getCookie(c, interactionCookie), new Date())
+    return { key, interaction: found.interaction }
+  }
+
+  const applicationOf = async ({ parameters }: Interaction) =>
+    findClient(db, await readRevision(db), parameters.client_id ?? '')
+
+  const routes = new Hono()
+    .get('/login.do', async (c) => {
+      const { key, interaction } = await open(c, 'sessionDataKey', 'login')
+      if (!interaction) return error(c.req.raw, over)
+      const application = await applicationOf(interaction)
+      const failure =
+        c.req.query('authFailure') === 'true' ? (c.req.query('authFailureMsg') ?? '') : undefined
+      return loginPage(key, application?.name, interaction.parameters.redirect_uri ?? '', failure)
+    })
+    .get('/oauth2_authz.do', async (c) => {
+      const { key, interaction } = await open(c, 'sessionDataKeyConsent', 'consent')
+      const session = interaction?.sessionId
+        ? await findSessionById(db, interaction.sessionId, new Date())
+        : undefined
+      if (!interaction || !session) return error(c.req.raw, over)
+      const [application, account] = await Promise.all([
+        applicationOf(interaction),
+        findAccount(db, session.accountId),
+      ])
+      if (!application || !account) return error(c.req.raw, over)
+      const { parameters } = interaction
+      return consentPage({
+        key,
+        application: application.name,
+        redirectUri: parameters.redirect_uri ?? '',
+        userName: account.userName,
+        requestedSubject: parameters.requested_subject,
+        scopes: [...new Set((parameters.scope ?? '').split(/\s+/).filter((scope) => scope !== ''))],
+      })
+    })
+    .get('/oauth2_error.do', (c) =>
+      error(c.req.raw, { code: 'invalid_request', message: 'The request was refused.', status: 400 }),
+    )
+    .onError((cause, c) => {
+      const { id } = traceOf(c.req.raw)
+      log.error({ err: cause, traceId: id, path: c.req.path }, 'unexpected error')
+      return error(c.req.raw, { code: 'server_error', message: 'Something went wrong here.', status: 500 })
+    })
+
+  return { routes, error, formPost: formPostPage }
+}

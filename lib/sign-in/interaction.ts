@@ -6,6 +6,9 @@ import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { hashOf, randomValue } from '../tokens/token.ts'
 
+/** The cookie that binds interactions to the browser; the pages look for it as well. */
+export const interactionCookie = '__Host-mayact-interaction'
+
 export type Stage = 'login' | 'consent'
 
 export interface Interaction {

@@ -70,3 +70,14 @@ export const findSession = async (db: Db, value: string, rules: SessionRules, no
     : undefined
   return { session, seen }
 }
+
+/** A session that an interaction was bound to, by its id; idle time does not count while a page is open. */
+export const findSessionById = (db: Db, id: string, now: Date) =>
+  db
+    .selectFrom('session')
+    .innerJoin('lineage', 'lineage.id', 'session.id')
+    .select(['session.id', 'account_id as accountId'])
+    .where('session.id', '=', id)
+    .where('lineage.ended_at', 'is', null)
+    .where('session.ends_at', '>', now.toISOString())
+    .executeTakeFirst()

@@ -1,0 +1,64 @@
+/** How fast something goes when a number of workers each do it again as soon as it is done. */
+
+export interface Measured {
+  readonly perSecond: number
+  /** Milliseconds. */
+  readonly p50: number
+  readonly p99: number
+}
+
+const summary = (times: number[], elapsed: number): Measured => {
+  times.sort((a, b) => a - b)
+  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0
+  return { perSecond: (times.length / elapsed) * 1000, p50: at(0.5), p99: at(0.99) }
+}
+
+/** Closed-loop workers, after half a second (at most) to warm up; `one` gets the number of its worker. */
+export const closedLoop = async (
+  workers: number,
+  seconds: number,
+  one: (worker: number) => Promise<void>,
+): Promise<Measured> => {
+  const times: number[] = []
+  const begin = performance.now() + Math.min(500, seconds * 250)
+  const end = begin + seconds * 1000
+  await Promise.all(
+    Array.from({ length: workers }, async (_, worker) => {
+      for (let start = performance.now(); start < end; ) {
+        await one(worker)
+        const done = performance.now()
+        if (start >= begin && done <= end) times.push(done - start)
+        start = done
+      }
+    }),
+  )
+  return summary(times, end - begin)
+}
+
+/** The same for what blocks: one after the other, nothing else in between. */
+export const loop = (seconds: number, one: () => void): Measured => {
+  const times: number[] = []
+  const begin = performance.now()
+  const end = begin + seconds * 1000
+  let start = begin
+  while (start < end) {
+    one()
+    const done = performance.now()
+    times.push(done - start)
+    start = done
+  }
+  return summary(times, start - begin)
+}
+
+/** Lines in columns, numbers to the right. */
+export const table = (rows: readonly (readonly (string | number)[])[]): string => {
+  const texts = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? cell.toFixed(2) : cell)))
+  const widths = texts[0]?.map((_, column) => Math.max(...texts.map((row) => row[column]?.length ?? 0))) ?? []
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ')
+  return texts.map(line).join('\n')
+}

@@ -1,0 +1,94 @@
+/**
+ * Moves audit rows to lines of audit.log. A row without `line_at` has no line yet: the process that committed it
+ * writes it, and one that a crash left over is taken over by whoever sweeps next. A crash between the line and its
+ * mark repeats the line; it never loses one.
+ */
+import { mkdirSync } from 'node:fs'
+import { appendFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { auditLine, auditWriter } from './audit.ts'
+import { commit, write } from './database/commit.ts'
+import type { Db } from './database/connect.ts'
+import type { Log } from './log.ts'
+
+const batch = 500
+const pauseMilliseconds = 100
+const sweepEvery = 10_000
+/** Rows of another process older than this are taken over. */
+const abandonedAfter = 60_000
+
+export interface Journal {
+  /** Writes what is there now; resolves when every row committed before the call has its line. */
+  flush(): Promise<void>
+  /** Flushes and stops. */
+  stop(): Promise<void>
+}
+
+/** Starts the loop that writes lines to `file`. A failing disk is logged and tried again. */
+export const startJournal = (db: Db, file: string, log: Log): Journal => {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  const writer = auditWriter(db)
+
+  const takeOver = async (now: Date) => {
+    const before = new Date(now.getTime() - abandonedAfter).toISOString()
+    const left = db
+      .updateTable('audit')
+      .set({ writer: writer.id })
+      .where('line_at', 'is', null)
+      .where('writer', '!=', writer.id)
+      .where('at', '<', before)
+    await commit(db, [write(left)])
+  }
+
+  const writeLines = async () => {
+    for (;;) {
+      const rows = await db
+        .selectFrom('audit')
+        .selectAll()
+        .where('line_at', 'is', null)
+        .where('writer', '=', writer.id)
+        .orderBy('id')
+        .limit(batch)
+        .execute()
+      if (rows.length === 0) return
+      await appendFile(file, rows.map((row) => `${auditLine(row)}\n`).join(''), { mode: 0o600 })
+      const ids = rows.map(({ id }) => id)
+      const marked = db.updateTable('audit').set({ line_at: new Date().toISOString() }).where('id', 'in', ids)
+      await commit(db, [write(marked)])
+      if (rows.length < batch) return
+    }
+  }
+
+  let running: Promise<void> = Promise.resolve()
+  const run = (work: () => Promise<void>) => {
+    running = running.then(work).catch((error: unknown) => {
+      writer.pending = true
+      log.error({ err: error, file }, 'audit lines could not be written; trying again')
+    })
+    return running
+  }
+  const flush = () => {
+    writer.pending = false
+    return run(writeLines)
+  }
+
+  let sweptAt = 0
+  const timer = setInterval(() => {
+    const now = new Date()
+    if (now.getTime() - sweptAt > sweepEvery) {
+      sweptAt = now.getTime()
+      run(() => takeOver(now))
+      writer.pending = true
+    }
+    if (writer.pending) flush()
+  }, pauseMilliseconds)
+  timer.unref()
+
+  return {
+    flush,
+    async stop() {
+      clearInterval(timer)
+      await flush()
+    },
+  }
+}

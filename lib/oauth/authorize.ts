@@ -1,0 +1,273 @@
+/**
+ * GET and POST /oauth2/authorize: read the request, see that somebody is signed in and consents, let the response type
+ * decide, commit, and only then answer. A request is paused for login or consent as an interaction of this browser.
+ */
+import { type Context, Hono } from 'hono'
+import { record, type Trace } from '../audit.ts'
+import { commit, type Write } from '../database/commit.ts'
+import { findInteraction, type Interaction, pause, type Stage, spend } from '../sign-in/interaction.ts'
+import { findSession, type Session, type SessionRules } from '../sign-in/session.ts'
+import {
+  type CheckedRequest,
+  checkRequest,
+  findPlace,
+  PageProblem,
+  type Place,
+  type ReadNeeds,
+} from './authorization-request.ts'
+import { ensureBrowser, ensureOpbs, readBrowser, readSession, type SameSite } from './cookies.ts'
+import { OAuthError } from './error.ts'
+import { parseForm, readForm } from './form.ts'
+import { sessionState } from './session-state.ts'
+
+export interface AuthorizeNeeds extends ReadNeeds {
+  readonly issuer: string
+  readonly session: SessionRules & { readonly sameSite: SameSite; readonly interactionSeconds: number }
+  traceOf(request: Request): Trace
+  errorPage(request: Request, problem: { code: string; message: string; status: number }): Response
+  formPost(action: string, parameters: ReadonlyMap<string, string>): Response
+}
+
+const tries = 3
+
+const wrongMethod = () => new PageProblem('invalid_request', 'Http Method is not correct.', 405)
+
+type Parameters = ReadonlyMap<string, string>
+
+const readParameters = async (request: Request): Promise<Parameters> => {
+  const form =
+    request.method === 'POST' ? await readForm(request) : parseForm(new URL(request.url).search.slice(1))
+  if (form.parameters) return form.parameters
+  const message =
+    form.repeated === undefined
+      ? `Invalid request: ${form.problem}.`
+      : 'Invalid authorization request with repeated parameters'
+  throw new PageProblem('invalid_request', message)
+}
+
+const lostInteraction = {
+  unknown: 'This sign-in is not known here. Go back to the application and start again.',
+  'another-browser':
+    'This sign-in was started in another browser. Go back to the application and start again.',
+  expired: 'This sign-in took too long. Go back to the application and start again.',
+  spent: 'This sign-in was completed already. Go back to the application and start again.',
+} as const
+
+export const authorize = (needs: AuthorizeNeeds) => {
+  const { db } = needs
+
+  /** Gives an answer where it belongs; `iss` (RFC 9207) comes last. */
+  const deliver = (c: Context, place: Place, answer: readonly (readonly [string, string])[]): Response => {
+    const parameters = new Map([...answer, ['iss', needs.issuer] as const])
+    if (place.mode === 'form_post') {
+      const page = needs.formPost(place.redirectUri, parameters)
+      // a response made elsewhere: this keeps the cookies that were set on the way
+      return c.newResponse(page.body, 200, Object.fromEntries(page.headers))
+    }
+    const encoded = new URLSearchParams([...parameters]).toString()
+    const joint = place.mode === 'fragment' ? '#' : place.redirectUri.includes('?') ? '&' : '?'
+    const headers = { Location: `${place.redirectUri}${joint}${encoded}`, 'Cache-Control': 'no-store' }
+    return c.body(null, 302, headers)
+  }
+
+  const sharedParameters = (c: Context, place: Place, openid: boolean): (readonly [string, string])[] => [
+    ...(openid
+      ? [['session_state', sessionState(place.client.clientId, place.redirectUri, ensureOpbs(c))] as const]
+      : []),
+    ...(place.state === undefined ? [] : [['state', place.state] as const]),
+  ]
+
+  const deliverError = (c: Context, place: Place, error: OAuthError, openid: boolean): Response =>
+    deliver(c, place, [
+      ['error', error.code],
+      ['error_description', error.message],
+      ...sharedParameters(c, place, openid),
+    ])
+
+  const sessionOf = async (c: Context, now: Date): Promise<Session | undefined> => {
+    const value = readSession(c)
+    const found = value === undefined ? undefined : await findSession(db, value, needs.session, now)
+    if (found?.seen) await commit(db, [found.seen])
+    return found?.session
+  }
+
+  const toPage = async (
+    c: Context,
+    stage: Stage,
+    parameters: Parameters,
+    sessionId: string | null,
+    also: readonly Write[],
+  ) => {
+    const browser = ensureBrowser(c, needs.session.sameSite)
+    const request = { stage, parameters: Object.fromEntries(parameters), sessionId }
+    const paused = pause(db, request, browser, needs.session.interactionSeconds, new Date())
+    const outcome = await commit(db, [paused.write, ...also])
+    if (outcome !== 'committed') throw new PageProblem('invalid_request', lostInteraction.spent)
+    const page =
+      stage === 'login'
+        ? `login.do?sessionDataKey=${paused.key}`
+        : `oauth2_authz.do?sessionDataKeyConsent=${paused.key}`
+    return c.redirect(`/authenticationendpoint/${page}`, 302)
+  }
+
+  const signInOf = (session: Session) => ({
+    accountId: session.accountId,
+    sessionId: session.id,
+    authenticatedAt: session.authenticatedAt,
+  })
+
+  /** Decides, commits, answers. A lost guard means: look again, up to three times. */
+  const settle = async (
+    c: Context,
+    place: Place,
+    request: CheckedRequest,
+    session: Session,
+    interaction?: Interaction,
+    denied = false,
+  ) => {
+    const trace = needs.traceOf(c.req.raw)
+    const openid = request.scopes.includes('openid')
+    for (let attempt = 1; attempt <= tries; attempt += 1) {
+      const now = new Date()
+      const answer = denied
+        ? request.type.deny(request, signInOf(session), trace, now)
+        : await request.type.answer(request, signInOf(session), trace, now)
+      const spent = interaction ? [spend(db, interaction, now)] : []
+      const outcome = await commit(db, [...spent, ...answer.writes])
+      if (outcome === 'committed') {
+        if ('refused' in answer) return deliverError(c, place, answer.refused, openid)
+        const [idToken, rest] = [
+          answer.parameters.filter(([name]) => name === 'id_token'),
+          answer.parameters.filter(([name]) => name !== 'id_token'),
+        ]
+        return deliver(c, place, [...idToken, ...sharedParameters(c, place, openid), ...rest])
+      }
+      if (interaction && !(await isOpen(interaction)))
+        throw new PageProblem('invalid_request', lostInteraction.spent)
+    }
+    const abandoned = record(db, new Date(), trace, {
+      event: 'request-abandoned',
+      initiator: session.accountId,
+      target: place.client.clientId,
+      data: { clientId: place.client.clientId, responseType: request.type.name },
+      outcome: 'Refused',
+      applicationId: place.client.id,
+      organizationId: place.client.organizationId,
+    })
+    await commit(db, [abandoned])
+    const error = new OAuthError(
+      'temporarily_unavailable',
+      'The request was overtaken by changes; try again.',
+    )
+    return deliverError(c, place, error, openid)
+  }
+
+  const isOpen = async ({ id }: Interaction): Promise<boolean> => {
+    const row = await db.selectFrom('interaction').select('spent_at').where('id', '=', id).executeTakeFirst()
+    return row !== undefined && row.spent_at === null
+  }
+
+  const needsLogin = (
+    request: CheckedRequest,
+    session: Session | undefined,
+    interaction: Interaction | undefined,
+    now: Date,
+  ): boolean => {
+    if (!session) return true
+    // a sign-in made for this very request satisfies every wish for a fresh one
+    if (interaction?.sessionId === session.id) return false
+    const age = (now.getTime() - session.authenticatedAt.getTime()) / 1000
+    const stale = request.maxAge !== undefined && age > request.maxAge
+    return stale || request.prompt.has('login') || request.prompt.has('select_account')
+  }
+
+  /** From a checked place on: every refusal is answered there. */
+  const proceed = async (
+    c: Context,
+    place: Place,
+    parameters: Parameters,
+    interaction?: Interaction,
+  ): Promise<Response> => {
+    try {
+      const request = checkRequest(needs, place, parameters)
+      const now = new Date()
+      const session = await sessionOf(c, now)
+      const silent = request.prompt.has('none')
+      if (!session || needsLogin(request, session, interaction, now)) {
+        if (silent) throw new OAuthError('login_required', 'Authentication required')
+        return await toPage(c, 'login', parameters, null, interaction ? [spend(db, interaction, now)] : [])
+      }
+      if (!place.client.skipLoginConsent || request.prompt.has('consent')) {
+        if (silent) throw new OAuthError('consent_required', 'Consent required')
+        return await toPage(
+          c,
+          'consent',
+          parameters,
+          session.id,
+          interaction ? [spend(db, interaction, now)] : [],
+        )
+      }
+      return await settle(c, place, request, session, interaction)
+    } catch (error) {
+      if (error instanceof OAuthError) return deliverError(c, place, error, false)
+      throw error
+    }
+  }
+
+  const interactionOf = async (c: Context, key: string, stage: Stage): Promise<Interaction> => {
+    const found = await findInteraction(db, key, stage, readBrowser(c), new Date())
+    if (!found.interaction) throw new PageProblem('invalid_request', lostInteraction[found.why])
+    return found.interaction
+  }
+
+  /** Back from the login page. */
+  const resume = async (c: Context, key: string): Promise<Response> => {
+    const interaction = await interactionOf(c, key, 'login')
+    if (interaction.sessionId === null) {
+      return c.redirect(`/authenticationendpoint/login.do?sessionDataKey=${encodeURIComponent(key)}`, 302)
+    }
+    const parameters = new Map(Object.entries(interaction.parameters))
+    return proceed(c, await findPlace(needs, parameters), parameters, interaction)
+  }
+
+  /** Back from the consent page, which the same person in the same session must have seen. */
+  const consented = async (c: Context, key: string, decision: string | undefined): Promise<Response> => {
+    const interaction = await interactionOf(c, key, 'consent')
+    const session = await sessionOf(c, new Date())
+    if (!session || session.id !== interaction.sessionId)
+      throw new PageProblem('invalid_request', lostInteraction.expired)
+    const parameters = new Map(Object.entries(interaction.parameters))
+    const place = await findPlace(needs, parameters)
+    const agreed = decision === 'approve' || decision === 'approveAlways'
+    if (!agreed && decision !== 'deny')
+      throw new PageProblem('invalid_request', 'The consent parameter is missing or unknown.')
+    try {
+      return await settle(c, place, checkRequest(needs, place, parameters), session, interaction, !agreed)
+    } catch (error) {
+      if (error instanceof OAuthError) return deliverError(c, place, error, false)
+      throw error
+    }
+  }
+
+  const handle = async (c: Context): Promise<Response> => {
+    // Hono answers HEAD by the GET route, and this GET has consequences
+    if (c.req.method === 'HEAD') throw wrongMethod()
+    const parameters = await readParameters(c.req.raw)
+    const consentKey = parameters.get('sessionDataKeyConsent')
+    if (consentKey !== undefined && c.req.method === 'POST')
+      return consented(c, consentKey, parameters.get('consent'))
+    const key = parameters.get('sessionDataKey')
+    if (key !== undefined && !parameters.has('client_id')) return resume(c, key)
+    return proceed(c, await findPlace(needs, parameters), parameters)
+  }
+
+  return new Hono()
+    .on(['GET', 'POST'], '/oauth2/authorize', handle)
+    .all('/oauth2/authorize', () => {
+      throw wrongMethod()
+    })
+    .onError((error, c) => {
+      if (error instanceof PageProblem) return needs.errorPage(c.req.raw, error)
+      throw error
+    })
+}

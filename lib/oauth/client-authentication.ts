@@ -1,0 +1,68 @@
+/** Who the client is: HTTP Basic (form-decoded, RFC 6749 §2.3.1) or form post, never both; public clients by id alone. */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { readRevision } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import { type Application, findClient } from '../directory/applications.ts'
+import type { Vault } from '../keys/secrets.ts'
+import { OAuthError } from './error.ts'
+
+const digest = (value: string) => createHash('sha256').update(value).digest()
+
+const failed = (cause: string) => new OAuthError('invalid_client', 'Client Authentication failed.', { cause })
+
+interface Presented {
+  readonly clientId: string
+  readonly secret: string | undefined
+}
+
+const fromBasic = (header: string): Presented => {
+  const [, encoded = ''] = /^basic +([a-z0-9+/=_-]+)$/i.exec(header) ?? []
+  const decoded = Buffer.from(encoded, 'base64').toString('utf8')
+  const colon = decoded.indexOf(':')
+  if (colon < 1) throw failed('malformed Basic credentials')
+  try {
+    const [clientId = '', secret = ''] = [decoded.slice(0, colon), decoded.slice(colon + 1)].map((part) =>
+      decodeURIComponent(part.replaceAll('+', ' ')),
+    )
+    return { clientId, secret }
+  } catch (cause) {
+    throw new OAuthError('invalid_client', 'Client Authentication failed.', { cause })
+  }
+}
+
+const presented = (authorization: string | null, form: ReadonlyMap<string, string>): Presented => {
+  const clientId = form.get('client_id')
+  const secret = form.get('client_secret')
+  if (authorization === null) {
+    if (clientId === undefined) throw failed('no client credentials')
+    return { clientId, secret }
+  }
+  if (secret !== undefined) {
+    throw new OAuthError('invalid_request', 'The client must use one authentication method only.')
+  }
+  const basic = fromBasic(authorization)
+  if (clientId !== undefined && clientId !== basic.clientId) {
+    throw new OAuthError('invalid_request', 'client_id differs from the authenticated client.')
+  }
+  return basic
+}
+
+/** The authenticated client. Throws `invalid_client` (401) or, for two methods at once, `invalid_request`. */
+export const authenticateClient = async (
+  { db, vault }: { readonly db: Db; readonly vault: Vault },
+  authorization: string | null,
+  form: ReadonlyMap<string, string>,
+): Promise<Application> => {
+  const { clientId, secret } = presented(authorization, form)
+  const application = await findClient(db, await readRevision(db), clientId)
+  if (!application) throw failed('unknown client')
+  if (!application.active) throw failed('the application is disabled or revoked')
+  if (secret === undefined || (secret === '' && application.oidc.publicClient)) {
+    if (!application.oidc.publicClient) throw failed('a confidential client without its secret')
+    return application
+  }
+  const expected = vault.openText(application.sealedSecret, application.id)
+  // both are hashed, so that neither length nor content shows in the time it takes
+  if (!timingSafeEqual(digest(secret), digest(expected))) throw failed('wrong secret')
+  return application
+}

@@ -1,0 +1,70 @@
+/** The discovery documents (OpenID Connect Discovery, RFC 8414): only what exists is advertised. */
+import { Hono } from 'hono'
+import { oidcScopes } from '../directory/permissions.ts'
+
+export interface DiscoveryNeeds {
+  readonly issuer: string
+  /** Absolute, without a trailing slash. */
+  readonly baseUrl: string
+  readonly signingAlgorithm: string
+  readonly responseTypes: ReadonlyMap<string, unknown>
+  readonly grants: ReadonlyMap<string, unknown>
+  readonly allowQueryResponse: boolean
+}
+
+const claims = [
+  'iss',
+  'sub',
+  'aud',
+  'exp',
+  'iat',
+  'auth_time',
+  'nonce',
+  'azp',
+  'amr',
+  'sid',
+  's_hash',
+  'org_id',
+  'org_name',
+]
+
+export const discovery = (needs: DiscoveryNeeds) => {
+  const { issuer, baseUrl } = needs
+  const document = {
+    issuer,
+    authorization_endpoint: `${baseUrl}/oauth2/authorize`,
+    token_endpoint: `${baseUrl}/oauth2/token`,
+    jwks_uri: `${baseUrl}/oauth2/jwks`,
+    scopes_supported: [...oidcScopes],
+    claims_supported: claims,
+    response_types_supported: [...needs.responseTypes.keys()],
+    response_modes_supported: ['fragment', 'form_post', ...(needs.allowQueryResponse ? ['query'] : [])],
+    grant_types_supported: [...needs.grants.keys()],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: [needs.signingAlgorithm],
+    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
+    code_challenge_methods_supported: ['S256', 'plain'],
+    prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
+    claims_parameter_supported: false,
+    request_parameter_supported: false,
+    request_uri_parameter_supported: false,
+    authorization_response_iss_parameter_supported: true,
+  }
+  const { pathname } = new URL(issuer)
+  return (
+    new Hono()
+      .get('/oauth2/:place/.well-known/openid-configuration', (c) => {
+        const place = c.req.param('place')
+        if (place === 'token' || place === 'oidcdiscovery') return c.json(document)
+        return c.text(
+          `Invalid path to the discovery document. Received path : ${place} is not resolvable`,
+          400,
+        )
+      })
+      .get('/oauth2/token/.well-known/oauth-authorization-server', (c) => c.json(document))
+      // RFC 8414 §3.1 puts the well-known part before the issuer's path
+      .get(`/.well-known/oauth-authorization-server${pathname === '/' ? '' : pathname}`, (c) =>
+        c.json(document),
+      )
+  )
+}

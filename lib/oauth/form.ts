@@ -1,0 +1,49 @@
+/** Strict application/x-www-form-urlencoded: UTF-8, no name twice, an empty value counts as omitted (RFC 6749 §3.1). */
+
+export type Form =
+  | { readonly parameters: ReadonlyMap<string, string> }
+  | { readonly parameters: undefined; readonly repeated?: string; readonly problem: string }
+
+/** Nothing of ours needs more. */
+export const longestForm = 65_536
+
+const decode = (text: string): string => decodeURIComponent(text.replaceAll('+', ' '))
+
+/** Parses a query or a body. A repeated name is a problem even when its values are equal or empty. */
+export const parseForm = (text: string): Form => {
+  if (text.length > longestForm) return { parameters: undefined, problem: 'the request is too long' }
+  const seen = new Set<string>()
+  const parameters = new Map<string, string>()
+  for (const pair of text.split('&')) {
+    if (pair === '') continue
+    const at = pair.indexOf('=')
+    let name: string
+    let value: string
+    try {
+      name = decode(at < 0 ? pair : pair.slice(0, at))
+      value = at < 0 ? '' : decode(pair.slice(at + 1))
+    } catch {
+      return { parameters: undefined, problem: 'a parameter is not percent-encoded UTF-8' }
+    }
+    if (seen.has(name)) return { parameters: undefined, repeated: name, problem: 'a parameter is repeated' }
+    seen.add(name)
+    if (value !== '') parameters.set(name, value)
+  }
+  return { parameters }
+}
+
+/** The body of a POST as a form; anything else than a form is a problem. Reads no more than is allowed. */
+export const readForm = async (request: Request): Promise<Form> => {
+  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  if (type !== 'application/x-www-form-urlencoded') {
+    return { parameters: undefined, problem: 'the body must be application/x-www-form-urlencoded' }
+  }
+  const length = Number(request.headers.get('content-length') ?? 0)
+  if (length > longestForm) return { parameters: undefined, problem: 'the request is too long' }
+  const bytes = await request.arrayBuffer()
+  try {
+    return parseForm(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    return { parameters: undefined, problem: 'the body is not UTF-8' }
+  }
+}

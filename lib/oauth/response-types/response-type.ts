@@ -1,0 +1,32 @@
+/** The contract of a response type: it contributes parameters to one redirect, and the writes that precede it. */
+import type { Trace } from '../../audit.ts'
+import type { Write } from '../../database/commit.ts'
+import type { Application } from '../../directory/applications.ts'
+import type { SignIn } from '../../tokens/id-token.ts'
+import type { OAuthError } from '../error.ts'
+
+export interface AuthorizationRequest {
+  readonly parameters: ReadonlyMap<string, string>
+  readonly client: Application
+  readonly scopes: readonly string[]
+  /** Kept PKCE challenge (`oauth/pkce.ts`), or null. */
+  readonly codeChallenge: string | null
+}
+
+export type ResponseAnswer =
+  /** Signed but unreleased; goes out, in this order, only after `writes` were committed. */
+  | { readonly parameters: readonly (readonly [string, string])[]; readonly writes: readonly Write[] }
+  | { readonly refused: OAuthError; readonly writes: readonly Write[] }
+
+export interface ResponseType {
+  /** The exact `response_type`. */
+  readonly name: string
+  /** What is wrong with the request before anybody signs in. Throws OAuthError. */
+  check(parameters: ReadonlyMap<string, string>): void
+  /** Decides and signs, for the person who signed in and, where it was asked, consented. */
+  answer(request: AuthorizationRequest, signIn: SignIn, trace: Trace, now: Date): Promise<ResponseAnswer>
+  /** The refusal that the person's own denial leaves. */
+  deny(request: AuthorizationRequest, signIn: SignIn, trace: Trace, now: Date): ResponseAnswer
+}
+
+export const answersWithIdToken = (name: string): boolean => name.split(' ').includes('id_token')

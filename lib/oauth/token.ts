@@ -1,0 +1,72 @@
+/** POST /oauth2/token: parse, authenticate the client, find the grant and whether it is the client's, decide, commit, answer. */
+import { Hono } from 'hono'
+import { record, type Trace } from '../audit.ts'
+import { commit } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import type { Application } from '../directory/applications.ts'
+import type { Vault } from '../keys/secrets.ts'
+import { authenticateClient } from './client-authentication.ts'
+import { OAuthError } from './error.ts'
+import { readForm } from './form.ts'
+import type { Grant, GrantRequest } from './grants/grant.ts'
+
+export interface TokenNeeds {
+  readonly db: Db
+  readonly vault: Vault
+  readonly grants: ReadonlyMap<string, Grant>
+  traceOf(request: Request): Trace
+}
+
+/** A lost guard means that something changed between decision and commit: decide again, up to three times. */
+const tries = 3
+
+const parse = async (request: Request): Promise<ReadonlyMap<string, string>> => {
+  const form = await readForm(request)
+  if (form.parameters) return form.parameters
+  const description =
+    form.repeated === undefined
+      ? `Invalid request: ${form.problem}.`
+      : 'Invalid request with repeated parameters.'
+  throw new OAuthError('invalid_request', description)
+}
+
+const grantFor = (grants: TokenNeeds['grants'], type: string | undefined, client: Application): Grant => {
+  if (type === undefined) throw new OAuthError('invalid_request', 'Missing parameters: grant_type')
+  const grant = grants.get(type)
+  if (!grant) throw new OAuthError('unsupported_grant_type', 'Unsupported grant_type value')
+  if (!client.oidc.grantTypes.includes(type)) {
+    const description = 'The authenticated client is not authorized to use this authorization grant type'
+    throw new OAuthError('unauthorized_client', description)
+  }
+  return grant
+}
+
+const settle = async (db: Db, grant: Grant, request: Omit<GrantRequest, 'now'>) => {
+  for (let attempt = 1; attempt <= tries; attempt += 1) {
+    const answer = await grant.decide({ ...request, now: new Date() })
+    if ((await commit(db, answer.writes)) !== 'committed') continue
+    if ('refused' in answer) throw answer.refused
+    return answer.response
+  }
+  const { client, trace } = request
+  const abandoned = record(db, new Date(), trace, {
+    event: 'request-abandoned',
+    initiator: client.clientId,
+    target: client.clientId,
+    data: { clientId: client.clientId, grantType: grant.type },
+    outcome: 'Refused',
+    applicationId: client.id,
+    organizationId: client.organizationId,
+  })
+  await commit(db, [abandoned])
+  throw new OAuthError('temporarily_unavailable', 'The request was overtaken by changes; try again.')
+}
+
+export const token = ({ db, vault, grants, traceOf }: TokenNeeds) =>
+  new Hono().post('/oauth2/token', async (c) => {
+    const parameters = await parse(c.req.raw)
+    const client = await authenticateClient({ db, vault }, c.req.header('authorization') ?? null, parameters)
+    const grant = grantFor(grants, parameters.get('grant_type'), client)
+    const response = await settle(db, grant, { parameters, client, trace: traceOf(c.req.raw) })
+    return c.json(response, 200, { 'Cache-Control': 'no-store', Pragma: 'no-cache' })
+  })

@@ -1,0 +1,50 @@
+/** /authenticationendpoint/login.do: asks for user name and password; the names of its fields are WSO2's. */
+import { formTarget, page } from './layout.tsx'
+
+const messages: Readonly<Record<string, string>> = {
+  'login.fail.message': 'The user name or the password is not right.',
+  'login.throttled.message': 'Too many attempts. Wait a quarter of an hour and try again.',
+  'login.busy.message': 'The server is busy. Try again in a moment.',
+}
+
+export const loginPage = (
+  key: string,
+  application: string | undefined,
+  redirectUri: string,
+  failure: string | undefined,
+): Response =>
+  page(
+    { title: 'Sign in', formTargets: [formTarget(redirectUri)] },
+    <>
+      <h1>Sign in</h1>
+      {application === undefined ? null : (
+        <p class="soft">
+          to continue to <strong id="application-name">{application}</strong>
+        </p>
+      )}
+      {failure === undefined ? null : (
+        <p class="alarm" role="alert" id="error-msg">
+          {messages[failure] ?? messages['login.fail.message']}
+        </p>
+      )}
+      <form method="post" action="/commonauth" id="loginForm">
+        <label for="username">User name</label>
+        <input
+          id="username"
+          name="username"
+          type="text"
+          autocomplete="username"
+          autocapitalize="none"
+          spellcheck={false}
+          required
+          autofocus
+        />
+        <label for="password">Password</label>
+        <input id="password" name="password" type="password" autocomplete="current-password" required />
+        <input type="hidden" name="sessionDataKey" value={key} />
+        <button type="submit" id="sign-in-button">
+          Sign in
+        </button>
+      </form>
+    </>,
+  )
