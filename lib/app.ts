@@ -4,6 +4,7 @@ import type { GuardNeeds } from './access/guard.ts'
 import { api } from './api/api.ts'
 import type { Trace } from './audit.ts'
 import type { Config } from './config.ts'
+import { readRevision } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
 import type { Validator } from './impersonation/validator.ts'
 import type { Vault } from './keys/secrets.ts'
@@ -77,7 +78,7 @@ export const app = (needs: AppNeeds): App => {
     .get('/health/live', (c) => c.json({ status: 'UP' }))
     .get('/health/ready', async (c) => {
       try {
-        await db.selectFrom('revision').select('n').executeTakeFirstOrThrow()
+        await readRevision(db)
         return c.json({ status: 'UP' })
       } catch {
         return c.json({ status: 'DOWN', reason: 'the database does not answer' }, 503)

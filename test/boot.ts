@@ -6,7 +6,11 @@ import { type Config, parse } from '../lib/config.ts'
 import { close } from '../lib/database/commit.ts'
 import type { DatabaseConfig } from '../lib/database/connect.ts'
 import { createLog } from '../lib/log.ts'
+import { newBrowser } from './browser.ts'
 import { type TestDatabase, temporaryDirectory } from './databases.ts'
+import { admin, basic } from './scenario.ts'
+
+export { admin, basic }
 
 export const origin = 'https://localhost:9443'
 
@@ -23,27 +27,6 @@ export interface BootOptions {
 }
 
 export type Booted = Awaited<ReturnType<typeof boot>>
-
-/** A cookie jar of one browser. */
-const jar = () => {
-  const cookies = new Map<string, string>()
-  return {
-    cookies,
-    header: () => [...cookies].map(([name, value]) => `${name}=${value}`).join('; '),
-    keep(response: Response) {
-      for (const cookie of response.headers.getSetCookie()) {
-        const [pair = ''] = cookie.split(';')
-        const [name = '', ...value] = pair.split('=')
-        if (/max-age=0/i.test(cookie)) cookies.delete(name)
-        else cookies.set(name, value.join('='))
-      }
-    },
-  }
-}
-
-export const basic = (user: string, password: string) =>
-  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
-export const admin = basic('admin', 'admin')
 
 export const boot = async (database: TestDatabase, options: BootOptions = {}) => {
   const directory = options.beside?.directory ?? temporaryDirectory()
@@ -74,20 +57,8 @@ export const boot = async (database: TestDatabase, options: BootOptions = {}) =>
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
 
-  /** A browser: keeps cookies, follows nothing by itself. */
-  const browser = () => {
-    const { cookies, header, keep } = jar()
-    const go = async (path: string, init: RequestInit = {}) => {
-      const headers = new Headers(init.headers)
-      if (cookies.size > 0) headers.set('Cookie', header())
-      const response = await request(path, { ...init, headers })
-      keep(response)
-      return response
-    }
-    const post = (path: string, form: Record<string, string>) =>
-      go(path, { method: 'POST', body: new URLSearchParams(form) })
-    return { cookies, get: go, post }
-  }
+  /** A browser of its own. */
+  const browser = () => newBrowser({ request })
 
   /** The audit rows in the order in which they were written, without those of start-up. */
   const audit = async () => {

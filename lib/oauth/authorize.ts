@@ -5,7 +5,14 @@
 import { type Context, Hono } from 'hono'
 import { record, type Trace } from '../audit.ts'
 import { commit, type Write } from '../database/commit.ts'
-import { findInteraction, type Interaction, pause, type Stage, spend } from '../sign-in/interaction.ts'
+import {
+  findInteraction,
+  type Interaction,
+  isOpen,
+  pause,
+  type Stage,
+  spend,
+} from '../sign-in/interaction.ts'
 import { findSession, type Session, type SessionRules } from '../sign-in/session.ts'
 import {
   type CheckedRequest,
@@ -142,8 +149,9 @@ export const authorize = (needs: AuthorizeNeeds) => {
         ]
         return deliver(c, place, [...idToken, ...sharedParameters(c, place, openid), ...rest])
       }
-      if (interaction && !(await isOpen(interaction)))
+      if (interaction && !(await isOpen(db, interaction))) {
         throw new PageProblem('invalid_request', lostInteraction.spent)
+      }
     }
     const abandoned = record(db, new Date(), trace, {
       event: 'request-abandoned',
@@ -160,11 +168,6 @@ export const authorize = (needs: AuthorizeNeeds) => {
       'The request was overtaken by changes; try again.',
     )
     return deliverError(c, place, error, openid)
-  }
-
-  const isOpen = async ({ id }: Interaction): Promise<boolean> => {
-    const row = await db.selectFrom('interaction').select('spent_at').where('id', '=', id).executeTakeFirst()
-    return row !== undefined && row.spent_at === null
   }
 
   const needsLogin = (

@@ -1,12 +1,12 @@
 /** POST /commonauth: user name and password for the interaction of this browser; the session id changes at login. */
 import { Hono } from 'hono'
 import { record, type Trace } from '../audit.ts'
-import { commit, write } from '../database/commit.ts'
+import { commit } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { accountIs } from '../directory/accounts.ts'
 import { verifyCredentials } from '../sign-in/credentials.ts'
 import { findInteraction, signedIn } from '../sign-in/interaction.ts'
-import { beginSession, findSession, type SessionRules } from '../sign-in/session.ts'
+import { beginSession, findSession, retireCookie, type SessionRules } from '../sign-in/session.ts'
 import { endLineage } from '../tokens/lineage.ts'
 import { readBrowser, readSession, type SameSite, setOpbs, setSession } from './cookies.ts'
 import { readForm } from './form.ts'
@@ -64,14 +64,7 @@ export const commonauth = (needs: CommonAuthNeeds) =>
       before === undefined
         ? []
         : before.session.accountId === account.id
-          ? [
-              write(
-                db
-                  .updateTable('session')
-                  .set({ ends_at: now.toISOString() })
-                  .where('id', '=', before.session.id),
-              ),
-            ]
+          ? [retireCookie(db, before.session, now)]
           : [endLineage(db, before.session.id, account.id, now)]
     const outcome = await commit(db, [
       accountIs(db, account),

@@ -91,3 +91,9 @@ export const signedIn = (db: Db, { id }: Pick<Interaction, 'id'>, sessionId: str
       .where('id', '=', id)
       .where('spent_at', 'is', null),
   )
+
+/** Whether nobody has spent it yet. */
+export const isOpen = async (db: Db, { id }: Pick<Interaction, 'id'>): Promise<boolean> => {
+  const row = await db.selectFrom('interaction').select('spent_at').where('id', '=', id).executeTakeFirst()
+  return row !== undefined && row.spent_at === null
+}

@@ -81,3 +81,7 @@ export const findSessionById = (db: Db, id: string, now: Date) =>
     .where('lineage.ended_at', 'is', null)
     .where('session.ends_at', '>', now.toISOString())
     .executeTakeFirst()
+
+/** Makes a session's cookie worthless while what began in the session goes on. */
+export const retireCookie = (db: Db, { id }: Pick<Session, 'id'>, now: Date): Write =>
+  write(db.updateTable('session').set({ ends_at: now.toISOString() }).where('id', '=', id))
