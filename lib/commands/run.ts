@@ -1,9 +1,5 @@
 /** Picks the command, and words what stops it: one clear message, and an exit code a supervisor can act on. */
 import { ConfigurationError, type Environment } from '../config.ts'
-import { DatabaseUnreachable } from '../database/connect.ts'
-import { SchemaVersionError } from '../database/migrate.ts'
-import { EncryptionKeyError } from '../keys/secrets.ts'
-import { TlsError } from '../keys/tls.ts'
 import { type Invocation, Misuse } from './invocation.ts'
 
 /** sysexits.h: something was found in an unconfigured or misconfigured state. */
@@ -48,11 +44,6 @@ const read = (words: readonly string[], environment: Environment) => {
   return { command, invocation: { configFile, operands: others, environment } }
 }
 
-const isMisconfiguration = (error: unknown): error is Error =>
-  [ConfigurationError, DatabaseUnreachable, SchemaVersionError, EncryptionKeyError, TlsError].some(
-    (kind) => error instanceof kind,
-  )
-
 /** Runs a command line; answers the exit code, or undefined while a server goes on. */
 export const run = async (
   words: readonly string[],
@@ -60,6 +51,10 @@ export const run = async (
 ): Promise<number | undefined> => {
   if (words.includes('--help') || words.includes('-h')) {
     process.stdout.write(usage)
+    return 0
+  }
+  if (words.includes('--version')) {
+    process.stdout.write((await import('./version.ts')).versionText)
     return 0
   }
   try {
@@ -71,7 +66,7 @@ export const run = async (
       process.stderr.write(`mayact: ${error.message}\n\n${usage}`)
       return misused
     }
-    if (isMisconfiguration(error)) {
+    if (error instanceof ConfigurationError) {
       process.stderr.write(`mayact cannot start:\n${error.message.replace(/^/gm, '  ')}\n`)
       return misconfigured
     }

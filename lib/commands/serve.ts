@@ -6,6 +6,8 @@ import { startJournal } from '../journal.ts'
 import { loadTls } from '../keys/tls.ts'
 import { listenForCommands } from './control.ts'
 import { configure, type Invocation, Misuse } from './invocation.ts'
+import { located } from './located.ts'
+import { refuseNotYet } from './not-yet.ts'
 import { type Opened, open } from './open.ts'
 
 /** Larger than any request of ours; the doors set their own, smaller limits. */
@@ -58,9 +60,10 @@ const welcome = ({ server, superAdmin, issuer }: Config, { administratorCreated 
 export const serve = async (invocation: Invocation): Promise<undefined> => {
   if (invocation.operands.length > 0) throw new Misuse(`serve takes no operands`)
   const { config, log } = await configure(invocation)
+  refuseNotYet(config, log)
   probe(config)
-  const tls = await tlsOf(config)
-  const opened = await open(config, log)
+  const tls = await located(config, () => tlsOf(config))
+  const opened = await located(config, () => open(config, log))
   const { db } = opened
   const server = app({ ...opened, config, log })
   const journal = startJournal(db, config.log.auditFile, log)
