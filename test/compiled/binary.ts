@@ -10,9 +10,10 @@ const shipped = await Bun.file(join(root, 'deployment.toml')).text()
 
 let built: Promise<string> | undefined
 
-/** dist/mayact of `bun run build`; the tests build it themselves so that they never run an old one. */
+/** The binary to test: the one that MAYACT_BINARY names, or one built here, so that it is never an old one. */
 export const binary = (): Promise<string> => {
   built ??= (async () => {
+    if (process.env.MAYACT_BINARY) return process.env.MAYACT_BINARY
     await $`${process.execPath} build.ts`.cwd(root).quiet()
     return join(root, 'dist/mayact')
   })()
