@@ -65,14 +65,14 @@ export const app = (needs: AppNeeds): App => {
     organizationId: organization.id,
     impersonationEnabled: config.impersonation.enabled,
     traceOf,
-    log: (message, details) => log.info(details, message),
+    log: (message, details) => ('err' in details ? log.error(details, message) : log.info(details, message)),
   }
   const { baseUrl, hosts } = config.server
   const doors = { db, guard, organization, baseUrl }
   const page = pages({ db, traceOf, log })
   const server = new Hono()
     .route('/scim2', scim(doors))
-    .route('/api', api({ ...doors, vault: needs.vault }))
+    .route('/api', api({ ...doors, vault: needs.vault, lifetimes: config.oauth.tokenValidation }))
     .route('/authenticationendpoint', page.routes)
     .route('/', oauth({ ...needs, traceOf, errorPage: page.error, formPost: page.formPost }))
     .get('/health/live', (c) => c.json({ status: 'UP' }))

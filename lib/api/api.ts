@@ -2,6 +2,13 @@ import { Hono } from 'hono'
 import type { GuardNeeds } from '../access/guard.ts'
 import type { Db } from '../database/connect.ts'
 import type { Vault } from '../keys/secrets.ts'
+import { apiResources } from './api-resources.ts'
+import { applications } from './applications/applications.ts'
+import type { Lifetimes } from './applications/oauth-settings.ts'
+import { configMgt } from './config-mgt/config-mgt.ts'
+import { configs } from './configs.ts'
+import { gate } from './gate.ts'
+import { Problem, render, unexpected } from './problem.ts'
 
 export interface ApiNeeds {
   readonly db: Db
@@ -10,7 +17,34 @@ export interface ApiNeeds {
   readonly organization: { readonly id: string; readonly name: string }
   /** Absolute, without a trailing slash; `Location` starts with it. */
   readonly baseUrl: string
+  /** `[oauth.token_validation]`: what an application gets that does not say how long its tokens live. */
+  readonly lifetimes: Lifetimes
 }
 
 /** The management REST APIs, mounted at /api. */
-export const api = (_needs: ApiNeeds) => new Hono()
+export const api = (needs: ApiNeeds) => {
+  const guarded = gate(needs)
+  return new Hono()
+    .route('/identity/config-mgt/v1.0', configMgt(needs))
+    .route('/server/v1/configs', configs(needs))
+    .route('/server/v1/api-resources', apiResources(needs))
+    .route('/server/v1/applications', applications(needs))
+    .all(
+      '*',
+      // an unknown path tells nothing to who is not signed in
+      guarded(undefined, async () => {
+        throw new Problem({
+          status: 404,
+          code: '404',
+          message: 'Not Found',
+          description: 'There is nothing at this path for this method.',
+        })
+      }),
+    )
+    .onError((error, c) => {
+      const trace = needs.guard.traceOf(c.req.raw)
+      if (error instanceof Problem) return render(c, error, trace.id)
+      needs.guard.log('unexpected error', { err: error, traceId: trace.id, path: c.req.path })
+      return render(c, unexpected(error), trace.id)
+    })
+}

@@ -1,0 +1,49 @@
+/** The errors of the application management API that more than one route has. */
+import type { Refused } from '../../directory/application-registry.ts'
+import { Problem } from '../problem.ts'
+import { tenantDomain } from '../tenant.ts'
+
+/** The application's own settings are refused. */
+export const invalidApplication = (description: string, code: 'APP-60001' | 'APP-60515' = 'APP-60001') =>
+  new Problem({ status: 400, code, message: 'Invalid application configuration.', description })
+
+/** Its OAuth settings are refused. */
+export const invalidOAuth = (description: string) =>
+  new Problem({ status: 400, code: 'OAUTH-60001', message: 'Invalid OAuth configuration.', description })
+
+export const notSupported = (description: string, code: 'APP-65002' | 'APP-65003' | 'APP-65501') =>
+  new Problem({ status: 501, code, message: 'Unsupported operation.', description })
+
+export const notFound = (id: string) =>
+  new Problem({
+    status: 404,
+    code: 'APP-60006',
+    message: 'Application not found.',
+    description: `Application cannot be found for the provided id: ${id} in the tenantDomain: ${tenantDomain}.`,
+  })
+
+export const lacking = (scopes: readonly string[]) =>
+  new Problem({
+    status: 403,
+    code: 'APP-60520',
+    message: 'Forbidden',
+    description: `Operation is not permitted. It needs permissions that you do not have: ${scopes.join(', ')}.`,
+  })
+
+/** The registry's refusal in words; `name` and `clientId` are what was asked for. */
+export const refusal = (refused: Refused, asked: { name?: string | undefined; clientId?: string }) => {
+  if (refused.refused === 'forbidden') return lacking(refused.lacking)
+  if (refused.refused === 'name-taken')
+    return new Problem({
+      status: 409,
+      code: 'APP-60007',
+      message: 'Application already exists.',
+      description: `An application with the name: ${asked.name} already exists in the tenantDomain: ${tenantDomain}.`,
+    })
+  return new Problem({
+    status: 409,
+    code: 'OAUTH-60008',
+    message: 'Client id already in use.',
+    description: `The client id: ${asked.clientId} is already used by another application.`,
+  })
+}

@@ -1,0 +1,5 @@
+/** The one tenant, as links and messages of the management APIs name it. */
+export const tenantDomain = 'carbon.super'
+
+/** The prefix of the relative links: the short form's other name, which the server answers too. */
+export const tenantPath = `/t/${tenantDomain}`

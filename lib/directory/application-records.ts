@@ -1,0 +1,84 @@
+/** Applications as they are managed: the stored row with its settings, read fresh. */
+import { sql } from 'kysely'
+import type { Db } from '../database/connect.ts'
+import type { ApplicationTable } from '../database/schema.ts'
+import { type Filter, matching } from './condition.ts'
+
+/** Settings as a client wrote them, defaults filled in; what nothing reads is kept all the same. */
+export type Settings = Readonly<Record<string, unknown>>
+
+export interface ApplicationRecord {
+  readonly id: string
+  readonly organizationId: string
+  readonly name: string
+  readonly clientId: string
+  /** Sealed; open it with the application's id as context. */
+  readonly sealedSecret: string
+  readonly disabledAt: string | null
+  readonly revokedAt: string | null
+  /** The ApplicationModel without the name, which is `name`, and without what has a column of its own. */
+  readonly model: Settings
+  /** The OpenIDConnectConfiguration without id and secret; undefined when the application does not speak OAuth. */
+  readonly oidc: Settings | undefined
+}
+
+// both columns hold JSON objects that this room has written
+const parseSettings = (json: string) => JSON.parse(json) as Settings
+
+const toRecord = (row: ApplicationTable): ApplicationRecord => {
+  const oidc = parseSettings(row.oidc)
+  return {
+    id: row.id,
+    organizationId: row.organization_id,
+    name: row.name,
+    clientId: row.client_id,
+    sealedSecret: row.client_secret,
+    disabledAt: row.disabled_at,
+    revokedAt: row.revoked_at,
+    model: parseSettings(row.model),
+    oidc: Object.keys(oidc).length === 0 ? undefined : oidc,
+  }
+}
+
+/** The application of that id in the organization. */
+export const findApplication = async (
+  db: Db,
+  organizationId: string,
+  id: string,
+): Promise<ApplicationRecord | undefined> => {
+  const row = await db
+    .selectFrom('application')
+    .selectAll()
+    .where('id', '=', id)
+    .where('organization_id', '=', organizationId)
+    .executeTakeFirst()
+  return row && toRecord(row)
+}
+
+export const applicationAttributes = ['name', 'clientId', 'issuer'] as const
+export type ApplicationFilter = Filter<(typeof applicationAttributes)[number]>
+
+const columns = {
+  name: sql.ref('name'),
+  clientId: sql`case when oidc = '{}' then '' else client_id end`,
+  // of SAML, which no application speaks here
+  issuer: sql`''`,
+}
+
+/** One page of the organization's applications, the oldest first, and how many match in all. */
+export const listApplications = async (
+  db: Db,
+  organizationId: string,
+  filter: ApplicationFilter,
+  { limit, offset }: { readonly limit: number; readonly offset: number },
+): Promise<{ readonly total: number; readonly items: readonly ApplicationRecord[] }> => {
+  const matched = db
+    .selectFrom('application')
+    .where('organization_id', '=', organizationId)
+    .where(matching(filter, columns))
+  const [rows, { total }] = await Promise.all([
+    matched.selectAll().orderBy('id').limit(limit).offset(offset).execute(),
+    matched.select((eb) => eb.fn.countAll().as('total')).executeTakeFirstOrThrow(),
+  ])
+  return { total: Number(total), items: rows.map(toRecord) }
+}

@@ -1,0 +1,191 @@
+/** Applications written: registered, changed, their OAuth settings replaced. Secrets come sealed. */
+import { exactly, write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import type { ApplicationRecord, Settings } from './application-records.ts'
+import type { Caller } from './caller.ts'
+import { change, Lost } from './change.ts'
+import { hasSubjectToken, lacksToChange } from './impersonation-power.ts'
+
+/** Why an application is not written; `forbidden` names what the caller would have to hold. */
+export type Refused =
+  | { readonly refused: 'name-taken' | 'client-id-taken' }
+  | { readonly refused: 'forbidden'; readonly lacking: readonly string[] }
+
+export interface OAuthSettings {
+  readonly clientId: string
+  /** Sealed with the application's id as context. */
+  readonly sealedSecret: string
+  readonly settings: Settings
+}
+
+export interface NewApplication {
+  readonly id: string
+  readonly name: string
+  readonly enabled: boolean
+  readonly model: Settings
+  /** A client id and a secret are there in any case; without settings nobody can use them. */
+  readonly oauth: Omit<OAuthSettings, 'settings'> & { readonly settings?: Settings | undefined }
+}
+
+const isNameTaken = async (db: Db, organizationId: string, name: string): Promise<boolean> =>
+  (await db
+    .selectFrom('application')
+    .select('id')
+    .where('organization_id', '=', organizationId)
+    .where('name', '=', name)
+    .executeTakeFirst()) !== undefined
+
+const isClientIdTaken = async (db: Db, clientId: string): Promise<boolean> =>
+  (await db.selectFrom('application').select('id').where('client_id', '=', clientId).executeTakeFirst()) !==
+  undefined
+
+/** What others did in between is found when it is decided again. */
+const settled = (outcome: 'committed' | 'conflict') => {
+  if (outcome === 'conflict') throw new Lost('another application took the name or the client id meanwhile')
+}
+
+/** Registers an application. */
+export const createApplication = async (
+  db: Db,
+  caller: Caller,
+  now: Date,
+  { id, name, enabled, model, oauth }: NewApplication,
+): Promise<Refused | undefined> => {
+  const { organizationId } = caller
+  if (await isNameTaken(db, organizationId, name)) return { refused: 'name-taken' }
+  if (await isClientIdTaken(db, oauth.clientId)) return { refused: 'client-id-taken' }
+  const lacking = await lacksToChange(db, caller, { subjectToken: hasSubjectToken(oauth.settings) })
+  if (lacking.length > 0) return { refused: 'forbidden', lacking }
+  const time = now.toISOString()
+  const row = {
+    id,
+    organization_id: organizationId,
+    name,
+    client_id: oauth.clientId,
+    client_secret: oauth.sealedSecret,
+    disabled_at: enabled ? null : time,
+    model: JSON.stringify(model),
+    oidc: JSON.stringify(oauth.settings ?? {}),
+    created_at: time,
+    modified_at: time,
+  }
+  const outcome = await change(db, caller, now, {
+    writes: [write(db.insertInto('application').values(row))],
+    events: [
+      {
+        event: 'application-created',
+        target: id,
+        data: { name, enabled, ...(oauth.settings ? { clientId: oauth.clientId } : {}) },
+        applicationId: id,
+        outcome: 'Success',
+      },
+    ],
+    administrative: true,
+  })
+  settled(outcome)
+  return undefined
+}
+
+export interface ApplicationChange {
+  readonly name?: string | undefined
+  readonly enabled?: boolean | undefined
+  /** Top-level objects of the model, each replaced whole. */
+  readonly model: Settings
+}
+
+const isEqual = (one: unknown, other: unknown) => Bun.deepEquals(one, other, true)
+
+/** Changes what is given; what is as it was already is not written. */
+export const updateApplication = async (
+  db: Db,
+  caller: Caller,
+  now: Date,
+  application: ApplicationRecord,
+  asked: ApplicationChange,
+): Promise<Refused | undefined> => {
+  const { id, oidc } = application
+  const lacking = await lacksToChange(db, caller, { id, subjectToken: hasSubjectToken(oidc) })
+  if (lacking.length > 0) return { refused: 'forbidden', lacking }
+  const renamed = asked.name !== undefined && asked.name !== application.name
+  if (renamed && (await isNameTaken(db, application.organizationId, asked.name)))
+    return { refused: 'name-taken' }
+  const switched = asked.enabled !== undefined && asked.enabled !== (application.disabledAt === null)
+  const settings = Object.keys(asked.model).filter(
+    (key) => !isEqual(asked.model[key], application.model[key]),
+  )
+  if (!renamed && !switched && settings.length === 0) return undefined
+  const time = now.toISOString()
+  const query = db
+    .updateTable('application')
+    .set({
+      modified_at: time,
+      ...(renamed ? { name: asked.name } : {}),
+      ...(switched ? { disabled_at: asked.enabled ? null : time } : {}),
+      ...(settings.length > 0 ? { model: JSON.stringify({ ...application.model, ...asked.model }) } : {}),
+    })
+    .where('id', '=', id)
+  const outcome = await change(db, caller, now, {
+    writes: [exactly(1, query)],
+    events: [
+      {
+        event: 'application-updated',
+        target: id,
+        data: {
+          name: application.name,
+          changed: settings,
+          ...(renamed ? { renamedTo: asked.name } : {}),
+          ...(switched ? { enabled: asked.enabled } : {}),
+        },
+        applicationId: id,
+        outcome: 'Success',
+      },
+    ],
+    administrative: true,
+  })
+  settled(outcome)
+  return undefined
+}
+
+/** Replaces the OAuth settings whole, or gives them to an application that had none. */
+export const replaceOAuth = async (
+  db: Db,
+  caller: Caller,
+  now: Date,
+  application: ApplicationRecord,
+  { clientId, settings, ...secret }: Omit<OAuthSettings, 'sealedSecret'> & { readonly sealedSecret?: string },
+): Promise<Refused | undefined> => {
+  const { id, name, oidc } = application
+  const subjectToken = hasSubjectToken(oidc) || hasSubjectToken(settings)
+  const lacking = await lacksToChange(db, caller, { id, subjectToken })
+  if (lacking.length > 0) return { refused: 'forbidden', lacking }
+  const renamed = clientId !== application.clientId
+  if (renamed && (await isClientIdTaken(db, clientId))) return { refused: 'client-id-taken' }
+  const keys = new Set([...Object.keys(oidc ?? {}), ...Object.keys(settings)])
+  const changed = [...keys].filter((key) => !isEqual(oidc?.[key], settings[key])).sort()
+  const { sealedSecret } = secret
+  if (!renamed && sealedSecret === undefined && changed.length === 0) return undefined
+  const query = db
+    .updateTable('application')
+    .set({
+      modified_at: now.toISOString(),
+      oidc: JSON.stringify(settings),
+      ...(renamed ? { client_id: clientId } : {}),
+      ...(sealedSecret === undefined ? {} : { client_secret: sealedSecret }),
+    })
+    .where('id', '=', id)
+  const outcome = await change(db, caller, now, {
+    writes: [exactly(1, query)],
+    events: [
+      {
+        event: 'application-protocol-updated',
+        target: id,
+        data: { name, clientId, changed, ...(sealedSecret === undefined ? {} : { secretChanged: true }) },
+        applicationId: id,
+        outcome: 'Success',
+      },
+    ],
+    administrative: true,
+  })
+  settled(outcome)
+  return undefined
+}

@@ -1,0 +1,102 @@
+/** Who has a role. Whoever joins or leaves gets a new version: decisions about him begin anew. */
+import { exactly, type Write, write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import type { Caller } from './caller.ts'
+
+export interface Member {
+  readonly id: string
+  readonly userName: string
+  readonly active: boolean
+}
+
+/** Statements have a largest number of parameters. */
+const chunkSize = 1_000
+
+const chunks = (ids: readonly string[]): readonly (readonly string[])[] =>
+  Array.from({ length: Math.ceil(ids.length / chunkSize) }, (_, index) =>
+    ids.slice(index * chunkSize, (index + 1) * chunkSize),
+  )
+
+/** The users of that role. */
+export const membersOfRole = async (db: Db, roleId: string): Promise<readonly Member[]> => {
+  const rows = await db
+    .selectFrom('account_role')
+    .innerJoin('account', 'account.id', 'account_role.account_id')
+    .select(['account.id', 'user_name as userName', 'locked_at', 'disabled_at'])
+    .where('role_id', '=', roleId)
+    .orderBy('account.id')
+    .execute()
+  return rows.map(({ id, userName, locked_at, disabled_at }) => ({
+    id,
+    userName,
+    active: locked_at === null && disabled_at === null,
+  }))
+}
+
+/** Those among `ids` who are users of the caller's organization. */
+export const findMembers = async (
+  db: Db,
+  caller: Caller,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Member>> => {
+  const found = new Map<string, Member>()
+  for (const chunk of chunks(ids)) {
+    const rows = await db
+      .selectFrom('account')
+      .select(['id', 'user_name as userName', 'locked_at', 'disabled_at'])
+      .where('organization_id', '=', caller.organizationId)
+      .where('id', 'in', chunk)
+      .execute()
+    for (const { id, userName, locked_at, disabled_at } of rows) {
+      found.set(id, { id, userName, active: locked_at === null && disabled_at === null })
+    }
+  }
+  return found
+}
+
+/** Those among `ids` who have the role. */
+export const membersAmong = async (
+  db: Db,
+  roleId: string,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> => {
+  const found = new Set<string>()
+  for (const chunk of chunks(ids)) {
+    const rows = await db
+      .selectFrom('account_role')
+      .select('account_id')
+      .where('role_id', '=', roleId)
+      .where('account_id', 'in', chunk)
+      .execute()
+    for (const row of rows) found.add(row.account_id)
+  }
+  return found
+}
+
+/** The writes that give the role. */
+export const admit = (db: Db, roleId: string, ids: readonly string[]): Write[] =>
+  chunks(ids).map((chunk) =>
+    write(db.insertInto('account_role').values(chunk.map((account_id) => ({ account_id, role_id: roleId })))),
+  )
+
+/** The writes that take the role; lost when one of them does not have it any more. */
+export const dismiss = (db: Db, roleId: string, ids: readonly string[]): Write[] =>
+  chunks(ids).map((chunk) =>
+    exactly(
+      chunk.length,
+      db.deleteFrom('account_role').where('role_id', '=', roleId).where('account_id', 'in', chunk),
+    ),
+  )
+
+/** The new versions of accounts whose roles change; lost when one of them is gone. */
+export const memberships = (db: Db, caller: Caller, ids: readonly string[]): Write[] =>
+  chunks([...ids].sort()).map((chunk) =>
+    exactly(
+      chunk.length,
+      db
+        .updateTable('account')
+        .set((eb) => ({ version: eb('version', '+', 1) }))
+        .where('organization_id', '=', caller.organizationId)
+        .where('id', 'in', chunk),
+    ),
+  )

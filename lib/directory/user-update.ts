@@ -1,0 +1,120 @@
+/**
+ * Changes to a user. What a caller may not do to somebody else's account is refused here, so that it holds for every
+ * door (design.md §7, invariants 9 and 14).
+ */
+import { type AuditEntry, mask } from '../audit.ts'
+import { exactly, type Write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import { accountIs, findAccount } from './accounts.ts'
+import {
+  type Attributes,
+  attributeOf,
+  emailsAttribute,
+  isSensitive,
+  nestAttributes,
+  primaryEmail,
+} from './attributes.ts'
+import type { Caller } from './caller.ts'
+import { change, Lost } from './change.ts'
+import { changedAttributes, claimsForAudit } from './claims.ts'
+import { administratorBesides } from './last-administrator.ts'
+import { administratorRole, allPermissions } from './permissions.ts'
+import { aboutUser, type User } from './users.ts'
+
+export interface UserEdit {
+  readonly attributes: Attributes
+  readonly locked: boolean
+  readonly disabled: boolean
+  /** Full names of all that the request speaks of, changed by it or not. */
+  readonly touched: ReadonlySet<string>
+  /** A new password's hash; asked only once nothing else speaks against it. */
+  readonly hashPassword?: (() => Promise<string>) | undefined
+  /** What ends the account's sessions and impersonations; done when password or status demand it. */
+  readonly ending: Write
+}
+
+/** `acting`: for the account's owner in person. `beyond`: the account may more than the caller does. */
+export type UserRefusal = 'acting' | 'beyond' | 'last-administrator'
+
+/** Changes the user that was read as `user`; throws `Lost` when somebody else changed him meanwhile. */
+export const updateUser = async (
+  db: Db,
+  caller: Caller,
+  user: User,
+  edit: UserEdit,
+  now: Date,
+): Promise<{ readonly user: User } | { readonly refused: UserRefusal }> => {
+  const changed = changedAttributes(user.attributes, edit.attributes)
+  const locks = edit.locked !== user.locked
+  const disables = edit.disabled !== user.disabled
+  const status = locks || disables
+  const sensitive =
+    status ||
+    edit.hashPassword !== undefined ||
+    [...changed, ...edit.touched].some((name) => {
+      const attribute = attributeOf(name)
+      return !attribute || isSensitive(attribute)
+    })
+  const guards: Write[] = []
+  if (sensitive) {
+    if (caller.acting) return { refused: 'acting' }
+    if (user.id !== caller.accountId) {
+      const account = await findAccount(db, user.id)
+      if (!account || account.version !== user.version) throw new Lost('the user has changed')
+      const held = await allPermissions(db, caller.revision, account)
+      if (![...held].every((permission) => caller.may(permission))) return { refused: 'beyond' }
+      guards.push(accountIs(db, account))
+    }
+  }
+  const shutsOut = (locks && edit.locked) || (disables && edit.disabled)
+  if (shutsOut && user.roles.some(({ id }) => id === administratorRole.id)) {
+    const besides = await administratorBesides(db, [user.id])
+    if (!besides.remains) return { refused: 'last-administrator' }
+    guards.push(besides.guard)
+  }
+  if (!status && edit.hashPassword === undefined && changed.length === 0) return { user }
+  const passwordHash = await edit.hashPassword?.()
+  const at = now.toISOString()
+  const stored = changed.length > 0 ? JSON.stringify(nestAttributes(edit.attributes)) : user.stored
+  const version = user.version + (status || passwordHash !== undefined ? 1 : 0)
+  const update = db
+    .updateTable('account')
+    .set({
+      version,
+      attributes: stored,
+      ...(changed.includes(emailsAttribute.name) ? { email: primaryEmail(edit.attributes) } : {}),
+      modified_at: at,
+      ...(passwordHash === undefined ? {} : { password_hash: passwordHash, password_shipped_at: null }),
+      ...(locks ? { locked_at: edit.locked ? at : null } : {}),
+      ...(disables ? { disabled_at: edit.disabled ? at : null } : {}),
+    })
+    .where('id', '=', user.id)
+    .where('version', '=', user.version)
+    .where('attributes', '=', user.stored)
+  const facts = aboutUser(caller, user.id)
+  const event = (name: AuditEntry['event']) => ({ event: name, ...facts, data: {} })
+  const outcome = await change(db, caller, now, {
+    writes: [...guards, exactly(1, update), ...(shutsOut || passwordHash !== undefined ? [edit.ending] : [])],
+    events: [
+      ...(locks ? [event(edit.locked ? 'user-locked' : 'user-unlocked')] : []),
+      ...(disables ? [event(edit.disabled ? 'user-disabled' : 'user-enabled')] : []),
+      ...(passwordHash === undefined ? [] : [event('password-changed')]),
+      ...(changed.length === 0
+        ? []
+        : [
+            {
+              ...event('user-claims-changed'),
+              target: mask(user.userName),
+              data: {
+                ServiceProviderName: caller.application?.name ?? 'mayact',
+                Claims: claimsForAudit(user.attributes, edit.attributes, now),
+              },
+            },
+          ]),
+    ],
+    administrative: false,
+  })
+  if (outcome === 'conflict') throw new Lost('the user has changed')
+  const { attributes, locked, disabled } = edit
+  return { user: { ...user, version, attributes, stored, locked, disabled, modifiedAt: at } }
+}
