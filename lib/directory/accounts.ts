@@ -1,6 +1,6 @@
 /** Accounts as decisions see them: status, version and roles, always read fresh. */
 import { sql } from 'kysely'
-import { holds, type Write } from '../database/commit.ts'
+import { exactly, holds, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 
 export interface Account {
@@ -70,3 +70,16 @@ export const isActive = (account: Account): boolean =>
 /** The account's status, roles and credentials are still what `version` says: the guard of every decision on it. */
 export const accountIs = (db: Db, { id, version }: Pick<Account, 'id' | 'version'>): Write =>
   holds(db.selectFrom('account').select('id').where('id', '=', id).where('version', '=', version))
+
+/**
+ * Takes the account's row for oneself, unchanged. A commit that guards an account and then writes it begins with this:
+ * two of them would hold the row together and then wait for each other.
+ */
+export const claimAccount = (db: Db, id: string): Write =>
+  exactly(
+    1,
+    db
+      .updateTable('account')
+      .set((eb) => ({ version: eb.ref('version') }))
+      .where('id', '=', id),
+  )

@@ -10,6 +10,8 @@ export class Lost extends Error {
 }
 
 export interface Change {
+  /** The caller's own account, when `writes` change it: its row is taken before the caller's guards share it. */
+  readonly claims?: Write | undefined
   readonly writes: readonly Write[]
   readonly events: readonly Omit<AuditEntry, 'initiator' | 'actorId' | 'impersonationId' | 'organizationId'>[]
   /** Whether an administrative fact changes (application, API resource, permission of a role, setting). */
@@ -39,6 +41,7 @@ export const change = async (
     }),
   )
   const outcome = await commit(db, [
+    ...(asked.claims ? [asked.claims] : []),
     ...caller.guards,
     ...asked.writes,
     ...use,

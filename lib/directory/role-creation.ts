@@ -1,6 +1,7 @@
 /** Makes roles: nobody hands out what he does not hold (design.md §7, invariant 14). */
 import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { claimAccount } from './accounts.ts'
 import type { Caller } from './caller.ts'
 import { change, Lost } from './change.ts'
 import { admit, findMembers, memberships } from './role-members.ts'
@@ -69,6 +70,7 @@ export const createRole = async (
     writes.push(write(db.insertInto('role_permission').values(rows)))
   }
   const outcome = await change(db, caller, now, {
+    claims: users.includes(caller.accountId) ? claimAccount(db, caller.accountId) : undefined,
     writes: [...writes, ...admit(db, id, users), ...memberships(db, caller, users)],
     events: [
       {

@@ -4,6 +4,7 @@
  */
 import { exactly, holds, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { claimAccount } from './accounts.ts'
 import type { Caller } from './caller.ts'
 import { change, Lost } from './change.ts'
 import { administratorBesides } from './last-administrator.ts'
@@ -95,6 +96,7 @@ export const updateRole = async (
     .where('modified_at', '=', role.modifiedAt)
   const update = db.updateTable('role').set({ name, modified_at: later }).where('id', '=', role.id)
   const outcome = await change(db, caller, now, {
+    claims: moved.includes(caller.accountId) ? claimAccount(db, caller.accountId) : undefined,
     writes: [
       ...(edit.users?.replaceWith ? [holds(unchanged)] : []),
       exactly(1, update.where('name', '=', role.name)),

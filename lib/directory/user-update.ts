@@ -5,7 +5,7 @@
 import { type AuditEntry, mask } from '../audit.ts'
 import { exactly, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
-import { accountIs, findAccount } from './accounts.ts'
+import { claimAccount, findAccount } from './accounts.ts'
 import {
   type Attributes,
   attributeOf,
@@ -48,6 +48,7 @@ export const updateUser = async (
   const locks = edit.locked !== user.locked
   const disables = edit.disabled !== user.disabled
   const status = locks || disables
+  const shutsOut = (locks && edit.locked) || (disables && edit.disabled)
   const sensitive =
     status ||
     edit.hashPassword !== undefined ||
@@ -58,19 +59,17 @@ export const updateUser = async (
   const guards: Write[] = []
   if (sensitive) {
     if (caller.acting) return { refused: 'acting' }
+    const account = await findAccount(db, user.id)
+    if (account?.version !== user.version) throw new Lost('the user has changed')
     if (user.id !== caller.accountId) {
-      const account = await findAccount(db, user.id)
-      if (!account || account.version !== user.version) throw new Lost('the user has changed')
       const held = await allPermissions(db, caller.revision, account)
       if (![...held].every((permission) => caller.may(permission))) return { refused: 'beyond' }
-      guards.push(accountIs(db, account))
     }
-  }
-  const shutsOut = (locks && edit.locked) || (disables && edit.disabled)
-  if (shutsOut && user.roles.some(({ id }) => id === administratorRole.id)) {
-    const besides = await administratorBesides(db, [user.id])
-    if (!besides.remains) return { refused: 'last-administrator' }
-    guards.push(besides.guard)
+    if (shutsOut && account.roleIds.includes(administratorRole.id)) {
+      const besides = await administratorBesides(db, [user.id])
+      if (!besides.remains) return { refused: 'last-administrator' }
+      guards.push(besides.guard)
+    }
   }
   if (!status && edit.hashPassword === undefined && changed.length === 0) return { user }
   const passwordHash = await edit.hashPassword?.()
@@ -94,6 +93,7 @@ export const updateUser = async (
   const facts = aboutUser(caller, user.id)
   const event = (name: AuditEntry['event']) => ({ event: name, ...facts, data: {} })
   const outcome = await change(db, caller, now, {
+    claims: user.id === caller.accountId ? claimAccount(db, user.id) : undefined,
     writes: [...guards, exactly(1, update), ...(shutsOut || passwordHash !== undefined ? [edit.ending] : [])],
     events: [
       ...(locks ? [event(edit.locked ? 'user-locked' : 'user-unlocked')] : []),

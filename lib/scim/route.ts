@@ -1,0 +1,19 @@
+/** How every route of this door is declared: its rule, then its handler; media types are looked at in between. */
+import type { Context } from 'hono'
+import { type GuardNeeds, guard, type Rule } from '../access/guard.ts'
+import type { Caller } from '../directory/caller.ts'
+import { wordRefusal } from './error.ts'
+import { requireMediaTypes } from './media.ts'
+
+type Handler = (caller: Caller, c: Context) => Promise<Response>
+
+export type Route = (rule: Rule, handler: Handler) => (c: Context) => Promise<Response>
+
+export const routes = (needs: GuardNeeds, baseUrl: string): Route => {
+  const guarded = guard(needs, wordRefusal(baseUrl))
+  return (rule, handler) =>
+    guarded<Context>(rule, async (caller, c) => {
+      requireMediaTypes(c)
+      return handler(caller, c)
+    })
+}

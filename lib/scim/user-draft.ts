@@ -1,0 +1,112 @@
+/** A user as a request would have him, and what of that goes where: attributes, status, password. */
+import {
+  type Attributes,
+  activeAttribute,
+  disabledAttribute,
+  isSensitive,
+  lockedAttribute,
+  nestAttributes,
+  passwordAttribute,
+  userNameAttribute,
+} from '../directory/attributes.ts'
+import type { Caller } from '../directory/caller.ts'
+import type { User } from '../directory/users.ts'
+import { hashPassword as hash, inPasswordQueue, longestPassword } from '../sign-in/password.ts'
+import { actingError, bad, ScimError } from './error.ts'
+import { applyStep, type Draft } from './user-patch.ts'
+import type { Step } from './user-path.ts'
+
+const shortestPassword = 8
+const largestAttributes = 65_536
+
+/** Facts of WSO2: 3 to 50 characters without white space, `*`, `?` and `%`; a slash would name a user store. */
+const userNameRule = /^[^\s*?%/\p{Cc}]{3,50}$/u
+
+export interface Drafted {
+  readonly attributes: Attributes
+  readonly userName: string
+  readonly locked: boolean
+  readonly disabled: boolean
+  readonly touched: ReadonlySet<string>
+  readonly hashPassword: (() => Promise<string>) | undefined
+}
+
+/** Nobody who acts for somebody else gets any of a request through that speaks of something sensitive. */
+export const refuseActing = (caller: Caller, steps: readonly Step[]): void => {
+  if (caller.acting && steps.some(({ target }) => isSensitive(target.attribute))) throw actingError()
+}
+
+const draftOf = (user: User | undefined): Draft => {
+  const draft: Draft = new Map(user?.attributes)
+  if (user) {
+    draft.set(userNameAttribute.name, user.userName)
+    draft.set(lockedAttribute.name, user.locked)
+    draft.set(disabledAttribute.name, user.disabled)
+  }
+  return draft
+}
+
+const hasher = (password: unknown): (() => Promise<string>) => {
+  const length = typeof password === 'string' ? [...password].length : 0
+  if (typeof password !== 'string' || length < shortestPassword || password.length > longestPassword) {
+    throw bad(
+      'invalidValue',
+      `The password has to be a string of ${shortestPassword} to ${longestPassword} characters.`,
+    )
+  }
+  return async () => {
+    const hashed = await inPasswordQueue(() => hash(password))
+    if (hashed === undefined) throw new ScimError(503, 'Too many passwords are being set. Try again.')
+    return hashed
+  }
+}
+
+/** `accountDisabled` and `active` are two names of one thing; who says once that it is off, turns it off. */
+const isDisabled = (draft: Draft, touched: ReadonlySet<string>, before: boolean): boolean => {
+  const said: boolean[] = []
+  if (touched.has(disabledAttribute.name)) said.push(draft.get(disabledAttribute.name) === true)
+  if (touched.has(activeAttribute.name)) said.push(draft.get(activeAttribute.name) === false)
+  return said.length === 0 ? before : said.some(Boolean)
+}
+
+/** The name as it is kept: the one tenant and the one user store may be named, and are left out. */
+const readUserName = (written: unknown): string => {
+  const name =
+    typeof written === 'string'
+      ? written
+          .normalize('NFC')
+          .replace(/^PRIMARY\//i, '')
+          .replace(/@carbon\.super$/i, '')
+      : ''
+  if (!userNameRule.test(name)) {
+    throw bad('invalidValue', 'userName has to be 3 to 50 characters without white space, *, ?, % and /.')
+  }
+  return name
+}
+
+/** The user after `steps`; a new one, or `user` changed. Refuses what no user can be. */
+export const draftUser = (steps: readonly Step[], user?: User): Drafted => {
+  const draft = draftOf(user)
+  for (const step of steps) applyStep(draft, step)
+  const touched = new Set(steps.map(({ target }) => target.attribute.name))
+  const written = draft.get(userNameAttribute.name)
+  const userName = user && written === user.userName ? user.userName : readUserName(written)
+  if (user && userName !== user.userName) throw bad('mutability', 'userName cannot be changed.')
+  const password = draft.get(passwordAttribute.name)
+  const speaksOfPassword = !user || touched.has(passwordAttribute.name)
+  const disabled = isDisabled(draft, touched, user?.disabled ?? false)
+  const locked = draft.get(lockedAttribute.name) === true
+  const elsewhere = [
+    userNameAttribute,
+    passwordAttribute,
+    activeAttribute,
+    lockedAttribute,
+    disabledAttribute,
+  ]
+  for (const { name } of elsewhere) draft.delete(name)
+  if (JSON.stringify(nestAttributes(draft)).length > largestAttributes) {
+    throw bad('invalidValue', `The attributes of a user may have ${largestAttributes} characters in all.`)
+  }
+  const hashPassword = speaksOfPassword ? hasher(password) : undefined
+  return { attributes: draft, userName, locked, disabled, touched, hashPassword }
+}

@@ -1,0 +1,113 @@
+/** Applies the steps of a POST or PATCH to a user's attributes (RFC 7644 §3.5.2.1 to §3.5.2.3). */
+import { type Attribute, isObject } from '../directory/attributes.ts'
+import { bad } from './error.ts'
+import type { Condition } from './filter.ts'
+import type { Step } from './user-path.ts'
+import { complexValue, storedValue, subValue, withoutEmpty } from './user-value.ts'
+
+type Entry = Readonly<Record<string, unknown>>
+
+/** From an attribute's full name to its value; status, user name and password are among them. */
+export type Draft = Map<string, unknown>
+
+const put = (draft: Draft, { name }: Attribute, value: unknown) => {
+  const empty = value === undefined || (Array.isArray(value) && value.length === 0)
+  if (empty) draft.delete(name)
+  else draft.set(name, value)
+}
+
+const same = (left: unknown, right: unknown) => Bun.deepEquals(left, right, true)
+
+/** `added` behind `entries`, without repeats; a new primary one takes the place of the old. */
+const append = (entries: readonly unknown[], added: readonly unknown[]): readonly unknown[] => {
+  const primary = added.some((item) => isObject(item) && item.primary === true)
+  const kept = primary
+    ? entries.map((item) => (isObject(item) ? withoutEmpty({ ...item, primary: undefined }) : item))
+    : entries
+  return [...kept, ...added.filter((item) => !kept.some((one) => same(one, item)))]
+}
+
+const compare = (condition: Condition, entry: Entry, attribute: Attribute): boolean => {
+  const sub = attribute.subs.get(condition.attribute.toLowerCase())
+  if (sub === undefined) {
+    throw bad('invalidFilter', `${attribute.name} has no ${JSON.stringify(condition.attribute)}.`)
+  }
+  const value = String(entry[sub] ?? (sub === 'primary' ? false : '')).toLowerCase()
+  const wanted = condition.value.toLowerCase()
+  if (condition.operator === 'eq') return value === wanted
+  if (condition.operator === 'ne') return value !== wanted
+  if (condition.operator === 'co') return value.includes(wanted)
+  if (condition.operator === 'sw') return value.startsWith(wanted)
+  if (condition.operator === 'ew') return value.endsWith(wanted)
+  throw bad('invalidFilter', `${condition.operator} cannot select one of several values.`)
+}
+
+/** What the chosen entry becomes; undefined when it is removed. */
+const rewrite = ({ op, target: { attribute, sub }, value }: Step, entry: Entry): Entry | undefined => {
+  if (sub !== undefined) {
+    const part = op === 'remove' || value === null ? undefined : subValue(attribute, sub, value)
+    const left = withoutEmpty({ ...entry, [sub]: part })
+    return Object.keys(left).length === 0 ? undefined : left
+  }
+  if (op === 'remove' || value === null) return undefined
+  const written = complexValue(attribute, value)
+  return withoutEmpty(op === 'add' ? { ...entry, ...written } : written)
+}
+
+/** A step on some of several values. */
+const applyToSome = (draft: Draft, step: Step) => {
+  const { attribute, filter = [] } = step.target
+  const stored = draft.get(attribute.name)
+  const entries: readonly Entry[] = Array.isArray(stored) ? stored.filter(isObject) : []
+  const chosen = entries.filter((entry) => filter.every((one) => compare(one, entry, attribute)))
+  if (chosen.length === 0) {
+    if (step.op !== 'add') throw bad('noTarget', `None of ${attribute.name} is meant by the path.`)
+    // an add that meets nothing makes the value that its filter describes
+    const described = Object.fromEntries(
+      filter.filter(({ operator }) => operator === 'eq').map((one) => [one.attribute, one.value]),
+    )
+    const entry = rewrite(step, complexValue(attribute, described))
+    put(draft, attribute, append(entries, entry ? [entry] : []))
+    return
+  }
+  const rewritten = new Map(chosen.map((entry) => [entry, rewrite(step, entry)]))
+  const primaries = [...rewritten.values()].filter((entry) => entry?.primary === true)
+  if (primaries.length > 1) throw bad('invalidValue', `Only one of ${attribute.name} can be primary.`)
+  const result = entries.flatMap((entry) => {
+    if (rewritten.has(entry)) return rewritten.get(entry) ?? []
+    return primaries.length > 0 ? withoutEmpty({ ...entry, primary: undefined }) : entry
+  })
+  put(draft, attribute, result)
+}
+
+const applyToComplex = (draft: Draft, { op, target: { attribute, sub }, value }: Step) => {
+  const stored = draft.get(attribute.name)
+  const before: Entry = isObject(stored) ? stored : {}
+  const removes = op === 'remove' || value === null
+  if (sub === undefined && removes) {
+    put(draft, attribute, undefined)
+    return
+  }
+  const parts =
+    sub === undefined
+      ? complexValue(attribute, value)
+      : { [sub]: removes ? undefined : subValue(attribute, sub, value) }
+  const after = withoutEmpty({ ...before, ...parts })
+  put(draft, attribute, Object.keys(after).length === 0 ? undefined : after)
+}
+
+/** Applies one step; refuses what this server alone may write. */
+export const applyStep = (draft: Draft, step: Step) => {
+  const { op, target, value } = step
+  const { attribute, filter, sub } = target
+  if (attribute.access === 'readOnly') throw bad('mutability', `${attribute.name} is read-only.`)
+  if (attribute.kind === 'complex') applyToComplex(draft, step)
+  else if (filter !== undefined || sub !== undefined) applyToSome(draft, step)
+  else if (op === 'remove') put(draft, attribute, undefined)
+  else {
+    const written = storedValue(attribute, value)
+    const stored = draft.get(attribute.name)
+    const grows = op === 'add' && Array.isArray(written) && Array.isArray(stored)
+    put(draft, attribute, grows ? append(stored, written) : written)
+  }
+}
