@@ -173,7 +173,6 @@ describe('the shipped deployment.toml', () => {
     expect(configOf(uncommented, variables)).toMatchObject({
       database: { type: 'postgres', url: 'postgresql://mayact:d@localhost:5432/mayact', poolSize: 10 },
       impersonation: { maxDurationSeconds: 900 },
-      plugins: { configuration: { 'business-hours': { from: 8, to: 18 } } },
       email: { fromAddress: 'no-reply@example.com', password: 'm' },
     })
   })
