@@ -241,6 +241,28 @@ create table audit (
 create index audit_line on audit (id) where line_at is null;
 create index audit_impersonation on audit (impersonation_id);
 
+-- Mail that has to leave: written in the commit of what it tells of, sent at least once, with one Message-ID for ever.
+create table outbox (
+  id text primary key not null,
+  message_id text not null,
+  recipient text not null,
+  template text not null,
+  -- what the template is filled with
+  data text not null,
+  impersonation_id text,
+  created_at text not null,
+  attempts integer not null,
+  -- null when it needs no further attempt
+  next_attempt_at text,
+  sent_at text,
+  gave_up_at text,
+  last_error text,
+  -- the process that sends it
+  sender text not null
+);
+
+create index outbox_due on outbox (next_attempt_at) where next_attempt_at is not null;
+
 -- The configuration store keeps WSO2's names, columns and constraints, since scripts write to it.
 create table idn_config_type (
   id varchar(255) not null,

@@ -160,6 +160,22 @@ export interface OrganizationTable {
   created_at: string
 }
 
+export interface OutboxTable {
+  id: string
+  message_id: string
+  recipient: string
+  template: string
+  data: string
+  impersonation_id: string | null
+  created_at: string
+  attempts: number
+  next_attempt_at: string | null
+  sent_at: string | null
+  gave_up_at: string | null
+  last_error: string | null
+  sender: string
+}
+
 export interface RevisionTable {
   id: number
   n: number
@@ -243,6 +259,7 @@ export interface Database {
   login_failure: LoginFailureTable
   meta: MetaTable
   organization: OrganizationTable
+  outbox: OutboxTable
   revision: RevisionTable
   role: RoleTable
   role_permission: RolePermissionTable
