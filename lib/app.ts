@@ -72,7 +72,17 @@ export const app = (needs: AppNeeds): App => {
   const page = pages({ db, traceOf, log })
   const server = new Hono()
     .route('/scim2', scim(doors))
-    .route('/api', api({ ...doors, vault: needs.vault, lifetimes: config.oauth.tokenValidation }))
+    .route(
+      '/api',
+      api({
+        ...doors,
+        vault: needs.vault,
+        oauthRules: {
+          lifetimes: config.oauth.tokenValidation,
+          allowRegexpCallbacks: config.impersonation.allowRegexpCallbacks,
+        },
+      }),
+    )
     .route('/authenticationendpoint', page.routes)
     .route('/', oauth({ ...needs, traceOf, errorPage: page.error, formPost: page.formPost }))
     .get('/health/live', (c) => c.json({ status: 'UP' }))

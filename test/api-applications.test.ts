@@ -241,7 +241,7 @@ for (const database of databases) {
       ['regexp=(https://a/cb|https://b/cb)', true],
       ['regexp=(https://app\\.example\\.com/(dev|test)/.*)', true],
       ['regexp=(https://app\\.example\\.com/[^/]*/cb\\?x=1)', true],
-      ['regexp=(https://app.example.com/cb)', false],
+      ['regexp=(https://app.example.com/cb)', true],
       ['regexp=(.*)', false],
       ['regexp=(https://app\\.example\\.com.*)', false],
       ['regexp=(https://(a|b)/cb)', false],

@@ -4,7 +4,7 @@ import type { Db } from '../database/connect.ts'
 import type { Vault } from '../keys/secrets.ts'
 import { apiResources } from './api-resources.ts'
 import { applications } from './applications/applications.ts'
-import type { Lifetimes } from './applications/oauth-settings.ts'
+import type { OAuthRules } from './applications/oauth-settings.ts'
 import { configMgt } from './config-mgt/config-mgt.ts'
 import { configs } from './configs.ts'
 import { gate } from './gate.ts'
@@ -17,8 +17,8 @@ export interface ApiNeeds {
   readonly organization: { readonly id: string; readonly name: string }
   /** Absolute, without a trailing slash; `Location` starts with it. */
   readonly baseUrl: string
-  /** `[oauth.token_validation]`: what an application gets that does not say how long its tokens live. */
-  readonly lifetimes: Lifetimes
+  /** What the deployment says about the OAuth settings of every application. */
+  readonly oauthRules: OAuthRules
 }
 
 /** The management REST APIs, mounted at /api. */

@@ -26,9 +26,10 @@ const plainProblem = (url: string): string | undefined => {
 }
 
 const accepted =
-  'after regexp= write (A|B|…), each of which is scheme://host[:port] literally, dots escaped as \\., then a path of literal characters, at most one group (a|b) of literals, at most one [^/]* and at most one .*'
+  'after regexp= write (A|B|…), each of which is scheme://host[:port] literally, then a path of literal characters, at most one group (a|b) of literals, at most one [^/]* and at most one .*'
 
-const literal = String.raw`[\w\-~:/%@!&',;=]|\\[.\-/?+$*()]`
+// a dot stands for itself, as operators mean it when they write a host
+const literal = String.raw`[\w\-~:/%@!&',;=]|\.(?!\*)|\\[.\-/?+$*()]`
 const piece = new RegExp(
   `(?<literal>${literal})|(?<segment>\\[\\^/\\]\\*)|(?<rest>\\.\\*)|\\((?<group>(?:${literal}|\\|)+)\\)`,
   'y',
@@ -83,15 +84,26 @@ const splitAlternatives = (text: string): readonly string[] => {
   return [...alternatives, text.slice(start)]
 }
 
+/**
+ * A registered `regexp=(…)` as an anchored expression in which a dot is a dot, but for `.*`; undefined for a plain URL.
+ * Throws SyntaxError for one that a script wrote past the registration.
+ */
+export const callbackExpression = (registered: string): RegExp | undefined => {
+  const pattern = /^regexp=(.*)$/s.exec(registered)?.[1]
+  if (pattern === undefined) return undefined
+  const literalDots = pattern.replace(/\\.|\.\*|\./gs, (part) => (part === '.' ? '\\.' : part))
+  return new RegExp(`^(?:${literalDots})$`)
+}
+
 /** Why a callback URL may not be registered; undefined when it may. */
 export const callbackProblem = (
   callback: string,
-  { subjectToken }: { readonly subjectToken: boolean },
+  { subjectToken, allowRegexp }: { readonly subjectToken: boolean; readonly allowRegexp: boolean },
 ): string | undefined => {
   if (callback.length > longest) return `is longer than ${longest} characters`
   if (!callback.startsWith('regexp=')) return plainProblem(callback)
-  if (subjectToken)
-    return 'is a regexp= form, which an application with subjectToken.enable may not have: register one exact URL'
+  if (subjectToken && !allowRegexp)
+    return 'is a regexp= form, which an application with subjectToken.enable may not have: register one exact URL, or set [impersonation] allow_regexp_callbacks'
   const pattern = /^regexp=\((.+)\)$/.exec(callback)?.[1]
   if (pattern === undefined) return `is not of the accepted form: ${accepted}`
   const alternatives = splitAlternatives(pattern)

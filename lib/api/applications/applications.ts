@@ -26,7 +26,7 @@ import { invalidApplication, notFound, notSupported, refusal } from './problem.t
 const accessOf = (caller: Caller) => (caller.may('internal_application_mgt_update') ? 'WRITE' : 'READ')
 
 export const applications = (needs: ApiNeeds) => {
-  const { db, baseUrl, vault, lifetimes } = needs
+  const { db, baseUrl, vault, oauthRules } = needs
   const guarded = gate(needs)
   return new Hono()
     .get(
@@ -46,7 +46,7 @@ export const applications = (needs: ApiNeeds) => {
         checkName(written.name)
         checkProtocols(written.inboundProtocolConfiguration)
         const oidc = written.inboundProtocolConfiguration?.oidc
-        const oauth = oidc === undefined ? undefined : settingsOf(parse(oauthSchema, oidc), lifetimes)
+        const oauth = oidc === undefined ? undefined : settingsOf(parse(oauthSchema, oidc), oauthRules)
         const id = Bun.randomUUIDv7()
         const clientId = oauth?.clientId ?? newCredential()
         const refused = await createApplication(db, caller, new Date(), {

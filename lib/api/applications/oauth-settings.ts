@@ -90,7 +90,10 @@ const subjectTokenSeconds = 180
 const redirectingGrants = ['authorization_code', 'implicit']
 
 /** One callback of an accepted form; the grants that come back to the client need it. Throws `Problem`. */
-const checkCallbacks = ({ callbackURLs, grantTypes: grants, subjectToken }: OAuth): void => {
+const checkCallbacks = (
+  { callbackURLs, grantTypes: grants, subjectToken }: OAuth,
+  allowRegexp: boolean,
+): void => {
   const [callback, ...more] = callbackURLs
   if (more.length > 0) {
     throw notSupported('Only one callback URL can be registered; several go into regexp=(A|B).', 'APP-65003')
@@ -99,8 +102,15 @@ const checkCallbacks = ({ callbackURLs, grantTypes: grants, subjectToken }: OAut
     if (!grants.some((grant) => redirectingGrants.includes(grant))) return
     throw invalidOAuth(`The grant types ${redirectingGrants.join(', ')} need a callback URL.`)
   }
-  const problem = callbackProblem(callback, { subjectToken: subjectToken.enable })
+  const problem = callbackProblem(callback, { subjectToken: subjectToken.enable, allowRegexp })
   if (problem !== undefined) throw invalidOAuth(`The callback URL ${problem}.`)
+}
+
+/** What the deployment says about every application. */
+export interface OAuthRules {
+  readonly lifetimes: Lifetimes
+  /** `regexp=` callbacks beside subject tokens. */
+  readonly allowRegexpCallbacks: boolean
 }
 
 /** The settings with every length of time filled in, and without what is not among them. */
@@ -132,12 +142,12 @@ const complete = (written: OAuth, lifetimes: Lifetimes): Settings => {
 }
 
 /** Checks what a client wrote and takes id and secret out of what is stored. Throws `Problem`. */
-export const settingsOf = (written: OAuth, lifetimes: Lifetimes) => {
+export const settingsOf = (written: OAuth, rules: OAuthRules) => {
   const unknown = written.grantTypes.filter((grant) => !grantTypes.has(grant))
   if (unknown.length > 0) throw invalidOAuth(`Unknown grant types: ${unknown.join(', ')}.`)
-  checkCallbacks(written)
+  checkCallbacks(written, rules.allowRegexpCallbacks)
   const { clientId, clientSecret } = written
-  return { clientId, clientSecret, settings: complete(written, lifetimes) }
+  return { clientId, clientSecret, settings: complete(written, rules.lifetimes) }
 }
 
 /** An id or a secret in WSO2's form: 28 characters, 167 bits of them random. */

@@ -29,7 +29,7 @@ const isSame = (one: string, other: string): boolean => {
 }
 
 export const oidcRoutes = (needs: ApiNeeds) => {
-  const { db, vault, lifetimes } = needs
+  const { db, vault, oauthRules } = needs
   const guarded = gate(needs)
   const requireApplication = async (caller: Caller, id: string): Promise<ApplicationRecord> => {
     const application = await findApplication(db, caller.organizationId, id)
@@ -52,7 +52,7 @@ export const oidcRoutes = (needs: ApiNeeds) => {
       guarded('internal_application_mgt_update', async (caller, c) => {
         const { clientId, clientSecret, settings } = settingsOf(
           parse(oauthSchema, withoutNulls(await readJson(c))),
-          lifetimes,
+          oauthRules,
         )
         const application = await requireApplication(caller, parameter(c, 'id'))
         const { id, oidc, sealedSecret } = application
