@@ -72,13 +72,16 @@ export interface AuditEntry {
   readonly impersonationId?: string | undefined
 }
 
-const writers = new WeakMap<Db, { readonly id: string; pending: boolean }>()
+const writers = new WeakMap<Db, { readonly id: string; due: number }>()
 
-/** This process's mark on the rows it commits, and whether some of them may still lack their line. */
+/** A row is recorded a while before its commit is done: so often the journal looks for it afterwards. */
+export const looks = 10
+
+/** This process's mark on the rows it commits, and how often to look for some that lack their line. */
 export const auditWriter = (db: Db) => {
   const known = writers.get(db)
   if (known) return known
-  const made = { id: crypto.randomUUID(), pending: false }
+  const made = { id: crypto.randomUUID(), due: 0 }
   writers.set(db, made)
   return made
 }
@@ -86,7 +89,7 @@ export const auditWriter = (db: Db) => {
 /** The write that joins the commit of what it records. */
 export const record = (db: Db, now: Date, trace: Trace, entry: AuditEntry): Write => {
   const writer = auditWriter(db)
-  writer.pending = true
+  writer.due = looks
   const row: AuditTable = {
     id: Bun.randomUUIDv7(),
     at: now.toISOString(),
@@ -125,14 +128,15 @@ export const mask = (value: string): string => {
 
 const suffix = ' | Impersonator : '
 
-/** No value may start a line of its own or imitate the suffix. */
+/** No value may start a line of its own, or imitate the suffix or the next field; in JSON the escapes say the same. */
 const escapeValue = (value: string): string =>
   value
     .replace(
       /[\p{Cc}\p{Zl}\p{Zp}]/gu,
       (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
     )
-    .replaceAll(suffix, ' \\u007c Impersonator : ')
+    .replace(/\|(?=\s*Impersonator)/gi, '\\u007c')
+    .replace(/(?<= (?:Action|Target|Data|Outcome))=/g, '\\u003d')
 
 const stamp = (instant: string) => instant.replace('T', ' ').replace('Z', '').replace('.', ',')
 

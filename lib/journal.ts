@@ -6,7 +6,7 @@
 import { mkdirSync } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { auditLine, auditWriter } from './audit.ts'
+import { auditLine, auditWriter, looks } from './audit.ts'
 import { commit, write } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
 import type { Log } from './log.ts'
@@ -22,6 +22,13 @@ export interface Journal {
   flush(): Promise<void>
   /** Flushes and stops. */
   stop(): Promise<void>
+}
+
+/** A full disk or a crash may have cut the last line off; then the next one begins on a line of its own. */
+const lineBreakDue = async (file: string): Promise<string> => {
+  const existing = Bun.file(file)
+  if (!(await existing.exists()) || existing.size === 0) return ''
+  return (await existing.slice(existing.size - 1).text()) === '\n' ? '' : '\n'
 }
 
 /** Starts the loop that writes lines to `file`. A failing disk is logged and tried again. */
@@ -51,7 +58,8 @@ export const startJournal = (db: Db, file: string, log: Log): Journal => {
         .limit(batch)
         .execute()
       if (rows.length === 0) return
-      await appendFile(file, rows.map((row) => `${auditLine(row)}\n`).join(''), { mode: 0o600 })
+      const lines = rows.map((row) => `${auditLine(row)}\n`).join('')
+      await appendFile(file, `${await lineBreakDue(file)}${lines}`, { mode: 0o600 })
       const ids = rows.map(({ id }) => id)
       const marked = db.updateTable('audit').set({ line_at: new Date().toISOString() }).where('id', 'in', ids)
       await commit(db, [write(marked)])
@@ -62,15 +70,12 @@ export const startJournal = (db: Db, file: string, log: Log): Journal => {
   let running: Promise<void> = Promise.resolve()
   const run = (work: () => Promise<void>) => {
     running = running.then(work).catch((error: unknown) => {
-      writer.pending = true
+      writer.due = looks
       log.error({ err: error, file }, 'audit lines could not be written; trying again')
     })
     return running
   }
-  const flush = () => {
-    writer.pending = false
-    return run(writeLines)
-  }
+  const flush = () => run(writeLines)
 
   let sweptAt = 0
   const timer = setInterval(() => {
@@ -78,9 +83,11 @@ export const startJournal = (db: Db, file: string, log: Log): Journal => {
     if (now.getTime() - sweptAt > sweepEvery) {
       sweptAt = now.getTime()
       run(() => takeOver(now))
-      writer.pending = true
+      writer.due = looks
     }
-    if (writer.pending) flush()
+    if (writer.due === 0) return
+    writer.due -= 1
+    flush()
   }, pauseMilliseconds)
   timer.unref()
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { X509CertificateGenerator } from '@peculiar/x509'
 import { ConfigurationError, load, parse } from '../lib/config.ts'
+import { selfSigned } from '../lib/keys/certificate.ts'
 
 const seed = `
 [[oauth.custom_response_type]]
@@ -167,7 +168,7 @@ describe('the shipped deployment.toml', () => {
     const uncommented = text
       .replace(/^# (?=\[|[a-z_]+ = )/gm, '')
       .replace('type = "sqlite"\npath = "data/mayact.db"', '')
-      .replace(/^(certificate|key) = .*$/gm, '')
+      .replace(/^(certificate|key|certificate_authority) = .*$/gm, '')
       .replace('password = "admin"', 'password = "another"')
     const variables = { DATABASE_PASSWORD: 'd', ENCRYPTION_KEY: 'e', MAIL_PASSWORD: 'm' }
     expect(configOf(uncommented, variables)).toMatchObject({
@@ -260,8 +261,9 @@ enable_authentication = true
       password: 'letmein',
       hostname: 'smtp.example.com',
       port: 465,
-      startTls: false,
+      security: 'tls',
       authentication: true,
+      messagesPerSecond: 20,
     })
     expect(config.impersonation.enabled).toBeTrue()
     expect(warnings).toEqual([])
@@ -967,9 +969,65 @@ audit_file = "audit.log"
       fromAddress: 'a@b.example',
       hostname: 'smtp',
       port: 587,
-      startTls: true,
+      security: 'starttls',
       authentication: false,
+      messagesPerSecond: 20,
     })
+  })
+
+  const mail = (lines: string, host = 'smtp.example') =>
+    `[output_adapter.email]\nfrom_address = "a@b.example"\nhostname = "${host}"\nusername = "u"\npassword = "p"\n${lines}`
+
+  test.each([
+    ['port = 587', 'starttls'],
+    ['port = 465', 'tls'],
+    ['port = 465\nenable_tls = false', 'starttls'],
+    ['port = 2465\nenable_tls = true', 'tls'],
+    ['enable_tls = true\nenable_start_tls = true', 'tls'],
+    ['port = 25\nenable_start_tls = false', 'none'],
+  ] as const)('they say how mail is encrypted: %j', (lines, security) => {
+    expect(configOf(mail(lines)).email?.security).toBe(security)
+  })
+
+  test('they warn of a password that is sent unencrypted, but not to this machine', () => {
+    expect(read(mail('enable_start_tls = false')).warnings).toEqual([
+      `${file}: output_adapter.email: the password is sent unencrypted; write enable_start_tls = true or enable_tls = true`,
+    ])
+    for (const host of ['localhost', '127.0.0.2', '::1'])
+      expect(read(mail('enable_start_tls = false', host)).warnings).toEqual([])
+    expect(read(mail('enable_start_tls = false\nenable_authentication = false')).warnings).toEqual([])
+  })
+
+  test('they say who writes the mail and whom to answer', async () => {
+    const { certificate } = await selfSigned({
+      commonName: 'smtp.example',
+      names: ['smtp.example'],
+      algorithm: 'ES256',
+      days: 1,
+      now: new Date(),
+    })
+    await writeFile(at('mail-ca.pem'), certificate)
+    const lines = `reply_to = "help@b.example"\nsupport_address = "support@b.example"\norganization_name = "B & Söhne"\nmessages_per_second = 5\ncertificate_authority = "${at('mail-ca.pem')}"`
+    expect(configOf(mail(lines)).email).toMatchObject({
+      replyTo: 'help@b.example',
+      supportAddress: 'support@b.example',
+      organizationName: 'B & Söhne',
+      messagesPerSecond: 5,
+      certificateAuthority: certificate,
+    })
+  })
+
+  test.each([
+    ['reply_to = "a@b, c@d"', 'reply_to: must be an e-mail address'],
+    ['support_address = "nobody"', 'support_address: must be an e-mail address'],
+    ['organization_name = "a\\nBcc: b@c"', 'organization_name: must be a name on one line'],
+    ['messages_per_second = 0', 'messages_per_second: found 0, wanted at least 1'],
+    [
+      'certificate_authority = "/nowhere.pem"',
+      'certificate_authority: must be the path of a file with a certificate in PEM form',
+    ],
+  ])('they refuse what no mail can be sent with: %j', (lines, problem) => {
+    expect(refusals(mail(lines))).toEqual([`output_adapter.email.${problem}`])
   })
 
   test('they keep tables of plugins as they are', () => {

@@ -7,7 +7,7 @@ const root = new URL('..', import.meta.url).pathname
 
 const doors = ['oauth', 'scim', 'api', 'pages']
 const decisions = ['access', 'impersonation', 'tokens', 'sign-in']
-const nouns = ['directory', 'keys', 'audit']
+const nouns = ['directory', 'keys', 'email', 'audit']
 const ground = ['database', 'config', 'log']
 
 /** For each room what it may import beside itself. */
@@ -21,11 +21,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   api: [...decisions, ...nouns, ...ground],
   pages: [...decisions, ...nouns, ...ground],
   access: ['tokens', 'sign-in', 'directory', 'audit', 'database'],
-  impersonation: ['tokens', 'directory', 'audit', 'database'],
+  impersonation: ['tokens', 'directory', 'email', 'audit', 'database'],
   'sign-in': ['tokens', 'directory', 'audit', 'database'],
   tokens: ['directory', 'keys', 'database'],
   directory: ['audit', 'database'],
   keys: ['database'],
+  email: ['database', 'config', 'log'],
   audit: ['database'],
   database: [],
   config: [],

@@ -72,7 +72,7 @@ const useOf = (
   actorId: string,
   now: Date,
 ): Acting['use'] => ({
-  taken: ['GET', 'HEAD', 'OPTIONS'].includes(request.method),
+  taken: ['GET', 'HEAD'].includes(request.method),
   row: (outcome) =>
     record(db, now, request.trace, {
       event: useEvent(request.method),
@@ -103,7 +103,7 @@ const bearer = async (
 ): Promise<Authentication> => {
   const { db } = needs
   const [token, revision] = await Promise.all([findToken(db, value, now), readRevision(db)])
-  if (!token || token.class !== 'access') return no('Bearer: not an access token of this server')
+  if (token?.class !== 'access') return no('Bearer: not an access token of this server')
   if (!token.alive) return no(token.expired ? 'Bearer: expired' : 'Bearer: ended')
   if (token.actorId !== null && !needs.impersonationEnabled)
     return no('Bearer: impersonation is switched off')

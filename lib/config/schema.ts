@@ -138,16 +138,30 @@ const oauth = z.strictObject({
     .prefault({}),
 })
 
+const mailbox = z
+  .string()
+  .refine((value) => /^[^\s\p{Cc}@,:;<>()[\]"\\]+@[^\s\p{Cc}@,:;<>()[\]"\\]+$/u.test(value), {
+    error: 'must be an e-mail address',
+  })
 const email = z.strictObject({
   from_address: z.string().refine((value) => /^[^\r\n]*[^\s@]@[^\s@]+$/.test(value), {
     error: 'must be an e-mail address',
   }),
+  reply_to: mailbox.optional(),
+  support_address: mailbox.optional(),
+  organization_name: z
+    .string()
+    .refine((value) => /^\P{Cc}*[^\p{Cc}\s]\P{Cc}*$/u.test(value), { error: 'must be a name on one line' })
+    .optional(),
   username: text.optional(),
   password: text.optional(),
   hostname: host,
   port: port.default(587),
   enable_start_tls: z.boolean().default(true),
+  enable_tls: z.boolean().optional(),
   enable_authentication: z.boolean().default(true),
+  certificate_authority: text.optional(),
+  messages_per_second: z.int().min(1).max(1000).default(20),
 })
 
 export const schema = z.strictObject({

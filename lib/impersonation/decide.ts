@@ -4,11 +4,12 @@
  */
 import { readRevision, revisionIs } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
-import { accountIs, findAccounts, isActive } from '../directory/accounts.ts'
+import { type Account, accountIs, findAccounts, isActive } from '../directory/accounts.ts'
 import { findClient, mayImpersonate } from '../directory/applications.ts'
 import { grantedScopes } from '../directory/permissions.ts'
 import { type Approved, approve } from '../tokens/approval.ts'
 import type { Phase, Validator, ValidatorAnswer, ValidatorRequest } from './validator.ts'
+import { impersonatorPermission } from './validators/impersonator-permission.ts'
 
 export interface DecideNeeds {
   readonly db: Db
@@ -76,9 +77,19 @@ const ask = async (
   }
 }
 
+/** The permission before everything else, whatever the priorities. */
+const rank = (validator: Validator): number =>
+  validator === impersonatorPermission ? Number.POSITIVE_INFINITY : validator.priority
+
 /** Highest priority first; among equals by name, so that the order never depends on how they were loaded. */
 export const inOrder = (validators: readonly Validator[]): readonly Validator[] =>
-  validators.toSorted((a, b) => b.priority - a.priority || a.name.localeCompare(b.name))
+  validators.toSorted((a, b) =>
+    rank(a) > rank(b) ? -1 : rank(a) < rank(b) ? 1 : a.name.localeCompare(b.name),
+  )
+
+/** What validators see: whoever tries to change it throws, and so denies. */
+const fixed = (account: Account): Account =>
+  Object.freeze({ ...account, roleIds: Object.freeze([...account.roleIds]) })
 
 /** Decides. An approval is good for one minting, and only while what it was decided on has not changed. */
 export const decide = async (needs: DecideNeeds, asked: Asked, now: Date): Promise<Decision> => {
@@ -92,7 +103,10 @@ export const decide = async (needs: DecideNeeds, asked: Asked, now: Date): Promi
     const message = 'the application may not use subject tokens, or the feature is off'
     return refuse({ error: 'unauthorized_client', validator: 'application', code: 'not_enabled', message })
   }
-  const impersonator = accounts.get(asked.impersonatorId)
+  const [impersonator, subject] = [asked.impersonatorId, asked.subjectId].map((id) => {
+    const account = accounts.get(id)
+    return account && fixed(account)
+  })
   if (!impersonator || !isActive(impersonator)) {
     const message = 'the impersonator is locked, disabled or gone'
     return refuse({
@@ -102,27 +116,27 @@ export const decide = async (needs: DecideNeeds, asked: Asked, now: Date): Promi
       message,
     })
   }
-  const subject = accounts.get(asked.subjectId)
-  let scopes: readonly string[] = asked.requestedScopes
+  const requestedScopes = Object.freeze([...asked.requestedScopes])
+  let scopes = requestedScopes
   for (const validator of inOrder(needs.validators)) {
-    const request = {
+    const request = Object.freeze({
       phase: asked.phase,
       impersonator,
       subject,
       application,
       organization,
-      requestedScopes: asked.requestedScopes,
+      requestedScopes,
       scopes,
       now,
       granted: (account: typeof impersonator, wanted: Iterable<string>) =>
         grantedScopes(db, n, account, application, wanted),
-    }
+    })
     const answer = await ask(validator, request, needs.timeoutMilliseconds)
     if (!answer.allow) {
       const { code, message } = answer
       return refuse({ error: 'access_denied', validator: validator.name, code, message })
     }
-    scopes = [...new Set(answer.scopes)]
+    scopes = Object.freeze([...new Set(answer.scopes)])
   }
   // whatever the list of validators holds, nobody becomes a user who is not there
   if (!subject || !isActive(subject)) {

@@ -125,9 +125,10 @@ export const startImpersonation = async (
     scopes: approval.scopes,
     writes: [
       ...approval.guards,
+      // what reads the lineages comes before what writes them: on Postgres it is then one statement
+      ...lineageAlive(db, { id: approval.sessionId, sessionId: null }, now),
       exactly(1, spent),
       exactly(1, ends),
-      ...lineageAlive(db, { id: approval.sessionId, sessionId: null }, now),
       ...accessToken.writes,
       record(db, now, trace, {
         event: 'impersonated-token-issued',

@@ -13,7 +13,7 @@ import {
   type Stage,
   spend,
 } from '../sign-in/interaction.ts'
-import { findSession, type Session, type SessionRules } from '../sign-in/session.ts'
+import { findSession, findSessionById, type Session, type SessionRules } from '../sign-in/session.ts'
 import {
   type CheckedRequest,
   checkRequest,
@@ -191,8 +191,10 @@ export const authorize = (needs: AuthorizeNeeds) => {
     parameters: Parameters,
     interaction?: Interaction,
   ): Promise<Response> => {
+    let openid = false
     try {
       const request = checkRequest(needs, place, parameters)
+      openid = request.scopes.includes('openid')
       const now = new Date()
       const session = await sessionOf(c, now)
       const silent = request.prompt.has('none')
@@ -212,7 +214,7 @@ export const authorize = (needs: AuthorizeNeeds) => {
       }
       return await settle(c, place, request, session, interaction)
     } catch (error) {
-      if (error instanceof OAuthError) return deliverError(c, place, error, false)
+      if (error instanceof OAuthError) return deliverError(c, place, error, openid)
       throw error
     }
   }
@@ -233,11 +235,14 @@ export const authorize = (needs: AuthorizeNeeds) => {
     return proceed(c, await findPlace(needs, parameters), parameters, interaction)
   }
 
-  /** Back from the consent page, which the same person in the same session must have seen. */
+  /** Back from the consent page, which the same person saw in this session or before a later login in another tab. */
   const consented = async (c: Context, key: string, decision: string | undefined): Promise<Response> => {
     const interaction = await interactionOf(c, key, 'consent')
     const session = await sessionOf(c, new Date())
-    if (!session || session.id !== interaction.sessionId)
+    const asked =
+      interaction.sessionId === null ? undefined : await findSessionById(db, interaction.sessionId)
+    const isSamePerson = session !== undefined && session.accountId === asked?.accountId
+    if (!isSamePerson || session.authenticatedAt < new Date(asked.authenticatedAt))
       throw new PageProblem('invalid_request', lostInteraction.expired)
     const parameters = new Map(Object.entries(interaction.parameters))
     const place = await findPlace(needs, parameters)

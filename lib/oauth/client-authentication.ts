@@ -10,6 +10,9 @@ const digest = (value: string) => createHash('sha256').update(value).digest()
 
 const failed = (cause: string) => new OAuthError('invalid_client', 'Client Authentication failed.', { cause })
 
+/** RFC 6749, appendix A.1. What else a name may hold, a database need not be able to hold: Postgres has no NUL. */
+const isClientId = (value: string): boolean => /^[\x20-\x7e]+$/.test(value)
+
 interface Presented {
   readonly clientId: string
   readonly secret: string | undefined
@@ -47,22 +50,27 @@ const presented = (authorization: string | null, form: ReadonlyMap<string, strin
   return basic
 }
 
-/** The authenticated client. Throws `invalid_client` (401) or, for two methods at once, `invalid_request`. */
+/**
+ * The authenticated client, and the revision at which it was; what is answered to it is guarded by that. Throws
+ * `invalid_client` (401) or, for two methods at once, `invalid_request`.
+ */
 export const authenticateClient = async (
   { db, vault }: { readonly db: Db; readonly vault: Vault },
   authorization: string | null,
   form: ReadonlyMap<string, string>,
-): Promise<Application> => {
+): Promise<{ readonly client: Application; readonly revision: number }> => {
   const { clientId, secret } = presented(authorization, form)
-  const application = await findClient(db, await readRevision(db), clientId)
+  if (!isClientId(clientId)) throw failed('malformed client id')
+  const revision = await readRevision(db)
+  const application = await findClient(db, revision, clientId)
   if (!application) throw failed('unknown client')
   if (!application.active) throw failed('the application is disabled or revoked')
   if (secret === undefined || (secret === '' && application.oidc.publicClient)) {
     if (!application.oidc.publicClient) throw failed('a confidential client without its secret')
-    return application
+    return { client: application, revision }
   }
   const expected = vault.openText(application.sealedSecret, application.id)
   // both are hashed, so that neither length nor content shows in the time it takes
   if (!timingSafeEqual(digest(secret), digest(expected))) throw failed('wrong secret')
-  return application
+  return { client: application, revision }
 }

@@ -6,7 +6,7 @@ import type { Db } from '../database/connect.ts'
 import { accountIs } from '../directory/accounts.ts'
 import { verifyCredentials } from '../sign-in/credentials.ts'
 import { findInteraction, signedIn } from '../sign-in/interaction.ts'
-import { beginSession, findSession, retireCookie, type SessionRules } from '../sign-in/session.ts'
+import { beginSession, findSessionOfCookie, retireCookie, type SessionRules } from '../sign-in/session.ts'
 import { endLineage } from '../tokens/lineage.ts'
 import { readBrowser, readSession, type SameSite, setOpbs, setSession } from './cookies.ts'
 import { readForm } from './form.ts'
@@ -58,14 +58,14 @@ export const commonauth = (needs: CommonAuthNeeds) =>
     const { account } = verdict
     const { session, value, writes } = beginSession(db, account, needs.session, now)
     const old = readSession(c)
-    const before = old === undefined ? undefined : await findSession(db, old, needs.session, now)
+    const before = old === undefined ? undefined : await findSessionOfCookie(db, old)
     // the cookie of before is dead either way; what another person began with it ends, too
     const endings =
       before === undefined
         ? []
-        : before.session.accountId === account.id
-          ? [retireCookie(db, before.session, now)]
-          : [endLineage(db, before.session.id, account.id, now)]
+        : before.accountId === account.id
+          ? [retireCookie(db, before, now)]
+          : [endLineage(db, before.id, account.id, now)]
     const outcome = await commit(db, [
       accountIs(db, account),
       signedIn(db, interaction, session.id),

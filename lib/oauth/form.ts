@@ -25,6 +25,10 @@ export const parseForm = (text: string): Form => {
     } catch {
       return { parameters: undefined, problem: 'a parameter is not percent-encoded UTF-8' }
     }
+    // no value of ours has one, and Postgres takes it in no text
+    if (name.includes('\0') || value.includes('\0')) {
+      return { parameters: undefined, problem: 'a parameter has a NUL character' }
+    }
     if (seen.has(name)) return { parameters: undefined, repeated: name, problem: 'a parameter is repeated' }
     seen.add(name)
     if (value !== '') parameters.set(name, value)

@@ -1,5 +1,8 @@
 /** Redirect URIs match exactly (RFC 9700 §2.1); WSO2's `regexp=(…)` form is anchored and literal in its host. */
 
+/** What no URI has (RFC 3986 §2): a pattern might let it through into a header. */
+const foreign = /[^\x21-\x7e]|[\\"<>^`{|}]/
+
 const regexpForm = /^regexp=(.*)$/s
 
 export interface RedirectRules {
@@ -9,7 +12,7 @@ export interface RedirectRules {
 
 /** Whether the redirect URI of a request is the registered one. */
 export const matchesRedirectUri = (asked: string, registered: string, rules: RedirectRules): boolean => {
-  if (asked.includes('#') || !URL.canParse(asked)) return false
+  if (asked.includes('#') || foreign.test(asked) || !URL.canParse(asked)) return false
   const pattern = regexpForm.exec(registered)?.[1]
   if (pattern === undefined) return asked === registered
   if (!rules.allowRegexp) return false

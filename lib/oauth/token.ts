@@ -1,14 +1,14 @@
 /** POST /oauth2/token: parse, authenticate the client, find the grant and whether it is the client's, decide, commit, answer. */
 import { Hono } from 'hono'
 import { record, type Trace } from '../audit.ts'
-import { commit } from '../database/commit.ts'
+import { commit, revisionIs } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { Application } from '../directory/applications.ts'
 import type { Vault } from '../keys/secrets.ts'
 import { authenticateClient } from './client-authentication.ts'
 import { OAuthError } from './error.ts'
 import { readForm } from './form.ts'
-import type { Grant, GrantRequest } from './grants/grant.ts'
+import type { Grant } from './grants/grant.ts'
 
 export interface TokenNeeds {
   readonly db: Db
@@ -41,32 +41,40 @@ const grantFor = (grants: TokenNeeds['grants'], type: string | undefined, client
   return grant
 }
 
-const settle = async (db: Db, grant: Grant, request: Omit<GrantRequest, 'now'>) => {
-  for (let attempt = 1; attempt <= tries; attempt += 1) {
-    const answer = await grant.decide({ ...request, now: new Date() })
-    if ((await commit(db, answer.writes)) !== 'committed') continue
-    if ('refused' in answer) throw answer.refused
-    return answer.response
+/** Who asks, whether he may, and what for: all of it decided at once, and anew when something of it has changed. */
+const settle = async (
+  { db, vault, grants }: TokenNeeds,
+  authorization: string | null,
+  parameters: ReadonlyMap<string, string>,
+  trace: Trace,
+) => {
+  for (let attempt = 1; ; attempt += 1) {
+    const { client, revision } = await authenticateClient({ db, vault }, authorization, parameters)
+    const grant = grantFor(grants, parameters.get('grant_type'), client)
+    const answer = await grant.decide({ parameters, client, trace, now: new Date() })
+    if ((await commit(db, [revisionIs(revision), ...answer.writes])) === 'committed') {
+      if ('refused' in answer) throw answer.refused
+      return answer.response
+    }
+    if (attempt < tries) continue
+    const abandoned = record(db, new Date(), trace, {
+      event: 'request-abandoned',
+      initiator: client.clientId,
+      target: client.clientId,
+      data: { clientId: client.clientId, grantType: grant.type },
+      outcome: 'Refused',
+      applicationId: client.id,
+      organizationId: client.organizationId,
+    })
+    await commit(db, [abandoned])
+    throw new OAuthError('temporarily_unavailable', 'The request was overtaken by changes; try again.')
   }
-  const { client, trace } = request
-  const abandoned = record(db, new Date(), trace, {
-    event: 'request-abandoned',
-    initiator: client.clientId,
-    target: client.clientId,
-    data: { clientId: client.clientId, grantType: grant.type },
-    outcome: 'Refused',
-    applicationId: client.id,
-    organizationId: client.organizationId,
-  })
-  await commit(db, [abandoned])
-  throw new OAuthError('temporarily_unavailable', 'The request was overtaken by changes; try again.')
 }
 
-export const token = ({ db, vault, grants, traceOf }: TokenNeeds) =>
+export const token = (needs: TokenNeeds) =>
   new Hono().post('/oauth2/token', async (c) => {
-    const parameters = await parse(c.req.raw)
-    const client = await authenticateClient({ db, vault }, c.req.header('authorization') ?? null, parameters)
-    const grant = grantFor(grants, parameters.get('grant_type'), client)
-    const response = await settle(db, grant, { parameters, client, trace: traceOf(c.req.raw) })
+    const { raw } = c.req
+    const parameters = await parse(raw)
+    const response = await settle(needs, raw.headers.get('authorization'), parameters, needs.traceOf(raw))
     return c.json(response, 200, { 'Cache-Control': 'no-store', Pragma: 'no-cache' })
   })

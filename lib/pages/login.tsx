@@ -1,11 +1,14 @@
 /** /authenticationendpoint/login.do: asks for user name and password; the names of its fields are WSO2's. */
 import { formTarget, page } from './layout.tsx'
 
-const messages: Readonly<Record<string, string>> = {
-  'login.fail.message': 'The user name or the password is not right.',
-  'login.throttled.message': 'Too many attempts. Wait a quarter of an hour and try again.',
-  'login.busy.message': 'The server is busy. Try again in a moment.',
-}
+const wrongCredentials = 'The user name or the password is not right.'
+
+/** By the key in the page's address, which anybody may have written. */
+const messages: ReadonlyMap<string, string> = new Map([
+  ['login.fail.message', wrongCredentials],
+  ['login.throttled.message', 'Too many attempts. Wait a quarter of an hour and try again.'],
+  ['login.busy.message', 'The server is busy. Try again in a moment.'],
+])
 
 export const loginPage = (
   key: string,
@@ -24,7 +27,7 @@ export const loginPage = (
       )}
       {failure === undefined ? null : (
         <p class="alarm" role="alert" id="error-msg">
-          {messages[failure] ?? messages['login.fail.message']}
+          {messages.get(failure) ?? wrongCredentials}
         </p>
       )}
       <form method="post" action="/commonauth" id="loginForm">

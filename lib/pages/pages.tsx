@@ -51,9 +51,7 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
     })
     .get('/oauth2_authz.do', async (c) => {
       const { key, interaction } = await open(c, 'sessionDataKeyConsent', 'consent')
-      const session = interaction?.sessionId
-        ? await findSessionById(db, interaction.sessionId, new Date())
-        : undefined
+      const session = interaction?.sessionId ? await findSessionById(db, interaction.sessionId) : undefined
       if (!interaction || !session) return error(c.req.raw, over)
       const [application, account] = await Promise.all([
         applicationOf(interaction),

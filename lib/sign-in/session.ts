@@ -71,16 +71,23 @@ export const findSession = async (db: Db, value: string, rules: SessionRules, no
   return { session, seen }
 }
 
-/** A session that an interaction was bound to, by its id; idle time does not count while a page is open. */
-export const findSessionById = (db: Db, id: string, now: Date) =>
+const whose = (db: Db) =>
   db
     .selectFrom('session')
     .innerJoin('lineage', 'lineage.id', 'session.id')
-    .select(['session.id', 'account_id as accountId'])
-    .where('session.id', '=', id)
+    .select(['session.id', 'account_id as accountId', 'authenticated_at as authenticatedAt'])
     .where('lineage.ended_at', 'is', null)
-    .where('session.ends_at', '>', now.toISOString())
-    .executeTakeFirst()
+
+/**
+ * Whose session an interaction was bound to. It may be idle, or retired by the same person's next login in another
+ * tab; one that somebody ended is not found.
+ */
+export const findSessionById = (db: Db, id: string) =>
+  whose(db).where('session.id', '=', id).executeTakeFirst()
+
+/** Whose session a cookie was made for, usable or not: what began in it may still go on. */
+export const findSessionOfCookie = (db: Db, value: string) =>
+  whose(db).where('session.hash', '=', hashOf(value)).executeTakeFirst()
 
 /** Makes a session's cookie worthless while what began in the session goes on. */
 export const retireCookie = (db: Db, { id }: Pick<Session, 'id'>, now: Date): Write =>

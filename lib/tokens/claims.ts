@@ -28,10 +28,15 @@ export const numericDate = (instant: Date): number => Math.floor(instant.getTime
 /** The instant cut to a whole second, as a token's times are. */
 export const wholeSecond = (instant: Date): Date => new Date(numericDate(instant) * 1000)
 
-/** `contributed` without what this server owns, then `stamped` over it; undefined values are left out. */
+/**
+ * `contributed` without what this server owns, then `stamped` over it; undefined values are left out. Functions are no
+ * claims, and one named toJSON would answer for the whole.
+ */
 export const stampClaims = (contributed: Claims, stamped: Claims): Record<string, unknown> => {
   const claims: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(contributed)) if (!owned.has(name)) claims[name] = value
+  for (const [name, value] of Object.entries(contributed)) {
+    if (!owned.has(name) && typeof value !== 'function') claims[name] = value
+  }
   for (const [name, value] of Object.entries(stamped)) if (value !== undefined) claims[name] = value
   return claims
 }

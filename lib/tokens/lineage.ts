@@ -55,26 +55,31 @@ export const endLineage = (db: Db, id: string, by: string, now: Date): Write =>
       .where('ended_at', 'is', null),
   )
 
-/** Ends every session of an account and every impersonation in which it is subject or impersonator. */
+/**
+ * Ends every session of an account and every impersonation in which it is subject or impersonator. It reads the account
+ * that its commit has changed before, so on Postgres it is a statement of its own, which sees what was signed in or
+ * begun while that change waited for the account's row.
+ */
 export const endLineagesOf = (db: Db, accountId: string, by: string, now: Date): Write =>
   write(
     db
       .updateTable('lineage')
       .set({ ended_at: now.toISOString(), ended_by: by })
       .where('ended_at', 'is', null)
-      .where((eb) =>
-        eb.or([
-          eb('id', 'in', eb.selectFrom('session').select('session.id').where('account_id', '=', accountId)),
-          eb(
-            'id',
-            'in',
+      .where('id', 'in', (eb) =>
+        eb
+          .selectFrom('account')
+          .innerJoin('session', 'session.account_id', 'account.id')
+          .select('session.id')
+          .where('account.id', '=', accountId)
+          .union(
+            eb.selectFrom('impersonation').select('lineage_id as id').where('subject_id', '=', accountId),
+          )
+          .union(
             eb
               .selectFrom('impersonation')
-              .select('lineage_id')
-              .where((or) =>
-                or.or([or('subject_id', '=', accountId), or('impersonator_id', '=', accountId)]),
-              ),
+              .select('lineage_id as id')
+              .where('impersonator_id', '=', accountId),
           ),
-        ]),
       ),
   )

@@ -28,6 +28,9 @@ const type = (name: string) => `urn:ietf:params:oauth:token-type:${name}`
 
 const invalid = (description: string) => new OAuthError('invalid_request', description)
 
+/** One answer, whether a rule refuses or what it would refuse has ended the impersonation (design.md §7, invariant 8). */
+const refusal = () => invalid('The impersonation was refused.')
+
 interface Presented {
   readonly subjectToken: string
   readonly actorToken: string
@@ -110,12 +113,7 @@ const judgeSubject = (
     const error = invalid('Invalid Subject Token. Subject token was exchanged already.')
     return { error, code: 'subject_token_spent' }
   }
-  if (!token.alive) {
-    return {
-      error: invalid('Invalid Subject Token. Subject token is not ACTIVE.'),
-      code: 'subject_token_ended',
-    }
-  }
+  if (!token.alive) return { error: refusal(), code: 'subject_token_ended' }
   const { codeChallenge } = token
   const proven =
     codeChallenge === null
@@ -204,7 +202,7 @@ export const tokenExchange = (needs: TokenExchangeNeeds): Grant => ({
               'unauthorized_client',
               'The authenticated client is not authorized to use this authorization grant type',
             )
-          : invalid('The impersonation was refused.')
+          : refusal()
       return refuse(error, decision.refused)
     }
     const started = await startImpersonation(
