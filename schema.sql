@@ -132,6 +132,8 @@ create index lineage_ends on lineage (ends_at);
 create table session (
   id text primary key not null references lineage (id),
   hash text not null unique,
+  -- the browser's interaction cookie: what somebody else's login in the same browser ends
+  browser_hash text not null,
   account_id text not null references account (id) on delete cascade,
   authenticated_at text not null,
   seen_at text not null,
@@ -139,6 +141,7 @@ create table session (
 );
 
 create index session_account on session (account_id);
+create index session_browser on session (browser_hash);
 create index session_ends on session (ends_at);
 
 -- An authorization request paused for login or consent; keys and the browser's cookie are stored as SHA-256.

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import type { GuardNeeds } from './access/guard.ts'
 import { api } from './api/api.ts'
 import type { Trace } from './audit.ts'
+import { clientAddressReader } from './client-address.ts'
 import type { Config } from './config.ts'
 import { readRevision } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
@@ -39,13 +40,6 @@ const withoutTenant = (url: URL): { readonly path: string } | { readonly unknown
   if (!match) return { path: url.pathname }
   const [, tenant = '', path = '/'] = match
   return tenant === superTenant ? { path } : { unknownTenant: tenant }
-}
-
-/** The left-most address that a trusted proxy did not add itself. */
-const clientAddress = (request: Request, peer: string, isTrusted: (address: string) => boolean): string => {
-  if (!isTrusted(peer)) return peer
-  const hops = (request.headers.get('x-forwarded-for') ?? '').split(',').map((hop) => hop.trim())
-  return hops.reverse().find((hop) => hop !== '' && !isTrusted(hop)) ?? peer
 }
 
 const text = (body: string, status: number) =>
@@ -100,7 +94,7 @@ export const app = (needs: AppNeeds): App => {
       log.error({ err: error, traceId: id, path: c.req.path }, 'unexpected error')
       return text(`Unexpected error. Trace id: ${id}`, 500)
     })
-  const trusted = new Set(config.server.trustedProxies)
+  const addressOf = clientAddressReader(config.server.trustedProxies)
   const secured = (response: Response, trace: Trace) => {
     response.headers.set('X-Content-Type-Options', 'nosniff')
     response.headers.set('Referrer-Policy', 'no-referrer')
@@ -117,7 +111,7 @@ export const app = (needs: AppNeeds): App => {
       const asked = incoming.headers.get('activityid')
       const trace: Trace = {
         id: asked && /^[\w-]{8,64}$/.test(asked) ? asked : crypto.randomUUID(),
-        address: clientAddress(incoming, peer, (address) => trusted.has(address)),
+        address: addressOf(peer, incoming.headers.get('x-forwarded-for')),
       }
       const host = incoming.headers.get('host')?.toLowerCase() ?? url.host
       if (!hosts.includes(host) && !url.pathname.startsWith('/health/')) {

@@ -228,11 +228,16 @@ const earlyRows: readonly EarlyRow[] = [
   },
   {
     title: 'a client_id longer than any',
-    with: { client_id: 'x'.repeat(10_000) },
+    with: { client_id: 'x'.repeat(300) },
     answer: page(
       'invalid_client',
       'A valid OAuth client could not be found for client_id: a value that is too long',
     ),
+  },
+  {
+    title: 'a request longer than any',
+    with: { state: 'x'.repeat(10_000) },
+    answer: page('invalid_request', 'Invalid request: the request is too long.'),
   },
   {
     title: 'a disabled application',

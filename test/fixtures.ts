@@ -217,6 +217,7 @@ const session = (db: Db, accountId: string, now: Date) => {
   const row = {
     id,
     hash: hashOf(randomValue()),
+    browser_hash: hashOf(randomValue()),
     account_id: accountId,
     authenticated_at: at,
     seen_at: at,

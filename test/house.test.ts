@@ -8,7 +8,7 @@ const root = new URL('..', import.meta.url).pathname
 const doors = ['oauth', 'scim', 'api', 'pages']
 const decisions = ['access', 'impersonation', 'tokens', 'sign-in']
 const nouns = ['directory', 'keys', 'email', 'audit']
-const ground = ['database', 'config', 'log']
+const ground = ['database', 'config', 'log', 'client-address']
 
 /** For each room what it may import beside itself. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
@@ -31,6 +31,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   database: [],
   config: [],
   log: [],
+  'client-address': [],
 }
 
 const roomOf = (file: string): string => {

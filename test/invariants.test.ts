@@ -7,7 +7,7 @@ import * as jose from 'jose'
 import { ruleOf } from '../lib/access/guard.ts'
 import { auditLine } from '../lib/audit.ts'
 import { parse } from '../lib/config.ts'
-import { bump, close, commit, exactly, type Write, write } from '../lib/database/commit.ts'
+import { bump, close, commit, exactly, readRevision, type Write, write } from '../lib/database/commit.ts'
 import { connect, type DatabaseConfig } from '../lib/database/connect.ts'
 import { accountIs, findAccount } from '../lib/directory/accounts.ts'
 import { administratorRole } from '../lib/directory/permissions.ts'
@@ -295,6 +295,7 @@ for (const database of databases) {
       const { session, writes } = beginSession(
         server.db,
         account,
+        'browser',
         { idleSeconds: 900, lifetimeSeconds: 28_800 },
         new Date(),
       )
@@ -302,7 +303,7 @@ for (const database of databases) {
       return session.id
     }
 
-    const ask = (
+    const ask = async (
       phase: 'authorize' | 'exchange',
       sessionId: string,
       also: Partial<DecideNeeds> = {},
@@ -312,6 +313,7 @@ for (const database of databases) {
         needs(also),
         {
           phase,
+          revision: await readRevision(server.db),
           impersonatorId: scenario.impersonator.id,
           subjectId: scenario.subject.id,
           clientId: scenario.clientId,
@@ -1035,7 +1037,7 @@ for (const database of databases) {
         if (!account) throw new Error('the impersonator is gone')
         const { db } = server
         const signIn = () =>
-          beginSession(db, account, { idleSeconds: 900, lifetimeSeconds: 28_800 }, new Date())
+          beginSession(db, account, 'browser', { idleSeconds: 900, lifetimeSeconds: 28_800 }, new Date())
         const endOf = async (id: string) =>
           (await db.selectFrom('lineage').select('ended_at').where('id', '=', id).executeTakeFirst())
             ?.ended_at

@@ -72,9 +72,14 @@ export const revisionIs = (n: number): Write => ({ kind: 'revision', n })
 /** This commit changes an administrative fact: decisions that read an older revision can no longer commit. */
 export const bump: Write = { kind: 'bump' }
 
+/** Several parts of one request may each bring the guard of the revision they read. */
+const once = (item: Write, index: number, all: readonly Write[]) =>
+  item.kind !== 'revision' ||
+  all.findIndex((other) => other.kind === 'revision' && other.n === item.n) === index
+
 /** Applies all of `writes` or none. Own writes are read back at once by the same process. */
 export const commit = (db: Kysely<Database>, writes: readonly Write[]): Promise<Outcome> =>
-  use(db, (committer) => committer.commit(writes))
+  use(db, (committer) => committer.commit(writes.filter(once)))
 
 /** Runs an SQL script of an operator in one transaction; the revision grows, since it may have changed anything. */
 export const runScript = (db: Kysely<Database>, text: string): Promise<void> =>

@@ -207,6 +207,7 @@ export interface ScopeTable {
 export interface SessionTable {
   id: string
   hash: string
+  browser_hash: string
   account_id: string
   authenticated_at: string
   seen_at: string

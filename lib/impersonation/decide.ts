@@ -2,7 +2,7 @@
  * The one decision whether somebody may act as somebody else now, asked at authorize and again at exchange. Permission
  * comes first, the first refusal wins, and everything the decision read is guarded until its commit.
  */
-import { readRevision, revisionIs } from '../database/commit.ts'
+import { revisionIs } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { type Account, accountIs, findAccounts, isActive } from '../directory/accounts.ts'
 import { findClient, mayImpersonate } from '../directory/applications.ts'
@@ -22,6 +22,8 @@ export interface DecideNeeds {
 
 export interface Asked {
   readonly phase: Phase
+  /** The revision that the request was read at; what is decided holds for it alone. */
+  readonly revision: number
   readonly impersonatorId: string
   /** As it was asked for: it may be nobody. */
   readonly subjectId: string
@@ -94,7 +96,7 @@ const fixed = (account: Account): Account =>
 /** Decides. An approval is good for one minting, and only while what it was decided on has not changed. */
 export const decide = async (needs: DecideNeeds, asked: Asked, now: Date): Promise<Decision> => {
   const { db, organization } = needs
-  const n = await readRevision(db)
+  const n = asked.revision
   const [application, accounts] = await Promise.all([
     findClient(db, n, asked.clientId),
     findAccounts(db, [asked.impersonatorId, asked.subjectId]),

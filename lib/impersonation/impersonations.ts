@@ -142,7 +142,7 @@ export const startImpersonation = async (
 /** The audit row of a refusal: the true reason, which the client never hears. */
 export const recordRefusal = (
   db: Db,
-  asked: Omit<Asked, 'requestedScopes' | 'sessionId'>,
+  asked: Omit<Asked, 'requestedScopes' | 'sessionId' | 'revision'>,
   refused: Omit<Refused, 'error'>,
   place: {
     readonly applicationId?: string | undefined

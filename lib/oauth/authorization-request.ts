@@ -31,6 +31,7 @@ export class PageProblem extends Error {
 /** A client and a redirect URI of its own: from here on answers go there. */
 export interface Place {
   readonly client: Application
+  readonly revision: number
   readonly redirectUri: string
   readonly mode: ResponseMode
   readonly state: string | undefined
@@ -60,7 +61,8 @@ export const findPlace = async (
   const clientId = parameters.get('client_id')
   if (clientId === undefined) throw new PageProblem('invalid_request', 'The client_id parameter is missing.')
   const isTooLong = clientId.length > longestClientId
-  const client = isTooLong ? undefined : await findClient(db, await readRevision(db), clientId)
+  const revision = await readRevision(db)
+  const client = isTooLong ? undefined : await findClient(db, revision, clientId)
   if (!client) {
     const shown = isTooLong ? 'a value that is too long' : clientId
     throw new PageProblem('invalid_client', `A valid OAuth client could not be found for client_id: ${shown}`)
@@ -77,7 +79,7 @@ export const findPlace = async (
     throw new PageProblem('invalid_callback', message)
   }
   const mode = modeOf(parameters.get('response_type') ?? '', parameters.get('response_mode'), rules)
-  return { client, redirectUri, mode, state: parameters.get('state') }
+  return { client, revision, redirectUri, mode, state: parameters.get('state') }
 }
 
 const prompts = new Set(['none', 'login', 'consent', 'select_account'])
@@ -106,7 +108,7 @@ const unsupported = [
 /** Throws OAuthError, to be answered at the place. */
 export const checkRequest = (
   { responseTypes, rules }: ReadNeeds,
-  { client }: Place,
+  { client, revision }: Place,
   parameters: ReadonlyMap<string, string>,
 ): CheckedRequest => {
   if (client.oidc.grantTypes.length === 0) {
@@ -133,5 +135,5 @@ export const checkRequest = (
   const maxAge = readMaxAge(parameters.get('max_age'))
   const scopes = parseScope(parameters.get('scope'))
   if (!scopes) throw new OAuthError('invalid_scope', 'Scope validation failed.')
-  return { parameters, client, type, scopes, codeChallenge, prompt, maxAge }
+  return { parameters, client, revision, type, scopes, codeChallenge, prompt, maxAge }
 }

@@ -41,9 +41,18 @@ const wrongMethod = () => new PageProblem('invalid_request', 'Http Method is not
 
 type Parameters = ReadonlyMap<string, string>
 
+/** A paused request is kept; nobody's honest one is longer. */
+const longestRequest = 8_192
+
+const sizeOf = (parameters: Parameters) =>
+  [...parameters].reduce((size, [name, value]) => size + name.length + value.length, 0)
+
 const readParameters = async (request: Request): Promise<Parameters> => {
   const form =
     request.method === 'POST' ? await readForm(request) : parseForm(new URL(request.url).search.slice(1))
+  if (form.parameters && sizeOf(form.parameters) > longestRequest) {
+    throw new PageProblem('invalid_request', 'Invalid request: the request is too long.')
+  }
   if (form.parameters) return form.parameters
   const message =
     form.repeated === undefined
@@ -126,12 +135,14 @@ export const authorize = (needs: AuthorizeNeeds) => {
   /** Decides, commits, answers. A lost guard means: look again, up to three times. */
   const settle = async (
     c: Context,
-    place: Place,
-    request: CheckedRequest,
+    first: Place,
+    asked: CheckedRequest,
     session: Session,
     interaction?: Interaction,
     denied = false,
   ) => {
+    let place = first
+    let request = asked
     const trace = needs.traceOf(c.req.raw)
     const openid = request.scopes.includes('openid')
     for (let attempt = 1; attempt <= tries; attempt += 1) {
@@ -152,6 +163,9 @@ export const authorize = (needs: AuthorizeNeeds) => {
       if (interaction && !(await isOpen(db, interaction))) {
         throw new PageProblem('invalid_request', lostInteraction.spent)
       }
+      // what the answer's place was decided on may have changed, too
+      place = await findPlace(needs, request.parameters)
+      request = checkRequest(needs, place, request.parameters)
     }
     const abandoned = record(db, new Date(), trace, {
       event: 'request-abandoned',

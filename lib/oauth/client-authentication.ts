@@ -10,8 +10,8 @@ const digest = (value: string) => createHash('sha256').update(value).digest()
 
 const failed = (cause: string) => new OAuthError('invalid_client', 'Client Authentication failed.', { cause })
 
-/** RFC 6749, appendix A.1. What else a name may hold, a database need not be able to hold: Postgres has no NUL. */
-const isClientId = (value: string): boolean => /^[\x20-\x7e]+$/.test(value)
+/** RFC 6749, appendix A.1, and no longer than ours get. What else a name may hold, a database need not be able to hold: Postgres has no NUL. */
+const isClientId = (value: string): boolean => /^[\x20-\x7e]{1,255}$/.test(value)
 
 interface Presented {
   readonly clientId: string

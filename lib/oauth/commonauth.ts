@@ -6,8 +6,7 @@ import type { Db } from '../database/connect.ts'
 import { accountIs } from '../directory/accounts.ts'
 import { verifyCredentials } from '../sign-in/credentials.ts'
 import { findInteraction, signedIn } from '../sign-in/interaction.ts'
-import { beginSession, findSessionOfCookie, retireCookie, type SessionRules } from '../sign-in/session.ts'
-import { endLineage } from '../tokens/lineage.ts'
+import { beginSession, replaceSessions, type SessionRules } from '../sign-in/session.ts'
 import { readBrowser, readSession, type SameSite, setOpbs, setSession } from './cookies.ts'
 import { readForm } from './form.ts'
 
@@ -39,8 +38,9 @@ export const commonauth = (needs: CommonAuthNeeds) =>
     if (!form.parameters) return refuse(`Invalid request: ${form.problem}.`)
     const key = form.parameters.get('sessionDataKey') ?? ''
     const now = new Date()
-    const { interaction } = await findInteraction(db, key, 'login', readBrowser(c), now)
-    if (!interaction) return refuse(lost)
+    const browser = readBrowser(c)
+    const { interaction } = await findInteraction(db, key, 'login', browser, now)
+    if (!interaction || browser === undefined) return refuse(lost)
     const encodedKey = encodeURIComponent(key)
     const back = (why: keyof typeof failures) =>
       c.redirect(
@@ -56,21 +56,12 @@ export const commonauth = (needs: CommonAuthNeeds) =>
     const verdict = await verifyCredentials(db, credentials, trace, now)
     if (!verdict.account) return back(verdict.why)
     const { account } = verdict
-    const { session, value, writes } = beginSession(db, account, needs.session, now)
-    const old = readSession(c)
-    const before = old === undefined ? undefined : await findSessionOfCookie(db, old)
-    // the cookie of before is dead either way; what another person began with it ends, too
-    const endings =
-      before === undefined
-        ? []
-        : before.accountId === account.id
-          ? [retireCookie(db, before, now)]
-          : [endLineage(db, before.id, account.id, now)]
+    const { session, value, writes } = beginSession(db, account, browser, needs.session, now)
     const outcome = await commit(db, [
       accountIs(db, account),
       signedIn(db, interaction, session.id),
+      ...replaceSessions(db, { browser, cookie: readSession(c) }, account, now),
       ...writes,
-      ...endings,
       record(db, now, trace, {
         event: 'login-succeeded',
         initiator: account.id,

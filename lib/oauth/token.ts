@@ -51,7 +51,7 @@ const settle = async (
   for (let attempt = 1; ; attempt += 1) {
     const { client, revision } = await authenticateClient({ db, vault }, authorization, parameters)
     const grant = grantFor(grants, parameters.get('grant_type'), client)
-    const answer = await grant.decide({ parameters, client, trace, now: new Date() })
+    const answer = await grant.decide({ parameters, client, revision, trace, now: new Date() })
     if ((await commit(db, [revisionIs(revision), ...answer.writes])) === 'committed') {
       if ('refused' in answer) throw answer.refused
       return answer.response

@@ -23,8 +23,7 @@ export const consentPage = (view: ConsentView): Response =>
       </p>
       {view.requestedSubject === undefined ? null : (
         <p class="alarm" id="impersonation-notice">
-          You ask to act as the user <span class="id">{view.requestedSubject}</span>. This is recorded, and
-          the user is told.
+          You ask to act as the user <span class="id">{view.requestedSubject}</span>. This is recorded.
         </p>
       )}
       <p>Asked for:</p>

@@ -22,7 +22,13 @@ export interface Session {
 const seenEvery = 60_000
 
 /** A new session for a login that just succeeded: the cookie's value and the writes that make it. */
-export const beginSession = (db: Db, account: Account, rules: SessionRules, now: Date) => {
+export const beginSession = (
+  db: Db,
+  account: Pick<Account, 'id'>,
+  browser: string,
+  rules: SessionRules,
+  now: Date,
+) => {
   const id = Bun.randomUUIDv7()
   const value = randomValue()
   const endsAt = new Date(now.getTime() + rules.lifetimeSeconds * 1000)
@@ -30,6 +36,7 @@ export const beginSession = (db: Db, account: Account, rules: SessionRules, now:
   const row = {
     id,
     hash: hashOf(value),
+    browser_hash: hashOf(browser),
     account_id: account.id,
     authenticated_at: now.toISOString(),
     seen_at: now.toISOString(),
@@ -85,10 +92,45 @@ const whose = (db: Db) =>
 export const findSessionById = (db: Db, id: string) =>
   whose(db).where('session.id', '=', id).executeTakeFirst()
 
-/** Whose session a cookie was made for, usable or not: what began in it may still go on. */
-export const findSessionOfCookie = (db: Db, value: string) =>
-  whose(db).where('session.hash', '=', hashOf(value)).executeTakeFirst()
+/** Whose sessions a login in a browser replaces: those begun in it, and the one whose cookie it sent. */
+export interface Replaced {
+  readonly browser: string
+  readonly cookie: string | undefined
+}
 
-/** Makes a session's cookie worthless while what began in the session goes on. */
-export const retireCookie = (db: Db, { id }: Pick<Session, 'id'>, now: Date): Write =>
-  write(db.updateTable('session').set({ ends_at: now.toISOString() }).where('id', '=', id))
+const replacedBy = (db: Db, { browser, cookie }: Replaced) =>
+  db
+    .selectFrom('session')
+    .select('session.id')
+    .where((eb) =>
+      eb.or([
+        eb('browser_hash', '=', hashOf(browser)),
+        ...(cookie === undefined ? [] : [eb('hash', '=', hashOf(cookie))]),
+      ]),
+    )
+
+/**
+ * What a login does to the sessions before it in the same browser: the same person's cookies become worthless while
+ * what began with them goes on; what other people began ends, in sessions that were usable, idle or replaced.
+ */
+export const replaceSessions = (
+  db: Db,
+  replaced: Replaced,
+  { id }: Pick<Account, 'id'>,
+  now: Date,
+): Write[] => [
+  write(
+    db
+      .updateTable('session')
+      .set({ ends_at: now.toISOString() })
+      .where('ends_at', '>', now.toISOString())
+      .where('id', 'in', replacedBy(db, replaced)),
+  ),
+  write(
+    db
+      .updateTable('lineage')
+      .set({ ended_at: now.toISOString(), ended_by: id })
+      .where('ended_at', 'is', null)
+      .where('id', 'in', replacedBy(db, replaced).where('account_id', '!=', id)),
+  ),
+]

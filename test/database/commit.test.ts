@@ -259,9 +259,9 @@ for (const database of databases) {
       }
     })
 
-    test.if(database.name === 'SQLite')(
-      'when the outer COMMIT itself fails all members fail and nothing is written',
-      async () => {
+    // on Postgres every commit has a transaction of its own: there is no outer one
+    if (database.name === 'SQLite') {
+      test('when the outer COMMIT itself fails all members fail and nothing is written', async () => {
         const deferred = { compile: () => sql`pragma defer_foreign_keys = on`.compile(db) }
         const results = await Promise.allSettled([
           commit(db, [note(db, 'a')]),
@@ -272,8 +272,8 @@ for (const database of databases) {
         expect(await notes(db)).toEqual({})
         expect(await commit(db, [note(db, 'c')])).toBe('committed')
         expect(await notes(db)).toEqual({ c: '' })
-      },
-    )
+      })
+    }
 
     test('it does what the list says, in its order', async () => {
       // a parent, then its child

@@ -13,6 +13,8 @@ export type GrantAnswer =
 export interface GrantRequest {
   readonly parameters: ReadonlyMap<string, string>
   readonly client: Application
+  /** The revision that the client was authenticated at. */
+  readonly revision: number
   readonly trace: Trace
   readonly now: Date
 }

@@ -178,6 +178,7 @@ export const tokenExchange = (needs: TokenExchangeNeeds): Grant => ({
     const { actorId, impersonationId } = subject
     const asked: Asked = {
       phase: 'exchange',
+      revision: request.revision,
       impersonatorId: actorId,
       subjectId: subject.subjectId,
       clientId: client.clientId,

@@ -8,6 +8,8 @@ import type { OAuthError } from '../error.ts'
 export interface AuthorizationRequest {
   readonly parameters: ReadonlyMap<string, string>
   readonly client: Application
+  /** The revision that the client, its redirect URI and its settings were read at. */
+  readonly revision: number
   readonly scopes: readonly string[]
   /** Kept PKCE challenge (`oauth/pkce.ts`), or null. */
   readonly codeChallenge: string | null

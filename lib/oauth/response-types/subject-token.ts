@@ -31,8 +31,12 @@ const errorOf = ({ error }: Refused): OAuthError =>
 
 export const subjectToken = (name: string, needs: SubjectTokenNeeds): ResponseType => {
   const { db, organization } = needs
-  const askedOf = ({ parameters, client, scopes }: AuthorizationRequest, signIn: SignIn): Asked => ({
+  const askedOf = (
+    { parameters, client, revision, scopes }: AuthorizationRequest,
+    signIn: SignIn,
+  ): Asked => ({
     phase: 'authorize',
+    revision,
     impersonatorId: signIn.accountId,
     subjectId: parameters.get('requested_subject') ?? '',
     clientId: client.clientId,
