@@ -77,7 +77,7 @@ export interface Config {
     /** The `[plugins.NAME]` tables by name, as they stand in the file but for substitutions. */
     readonly configuration: Readonly<Record<string, unknown>>
   }
-  /** Without it no mail is sent. */
+  /** Without it mail is written to files in the data folder. */
   readonly email?: Email
   readonly log: {
     readonly level: Settings['log']['level']

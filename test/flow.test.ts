@@ -258,6 +258,31 @@ for (const database of databases) {
       expect(started?.impersonation_id).toBe(authorized?.impersonation_id ?? '')
     })
 
+    test('it tells the user by mail of each start, to the address of then, unless the notice is switched off', async () => {
+      const mails = async () => {
+        const { access_token } = await impersonate(server, scenario)
+        const { impersonation_id } =
+          (await server.audit()).findLast(({ data }) => data.tokenId === decodeJwt(access_token).jti) ?? {}
+        return server.db
+          .selectFrom('outbox')
+          .select(['recipient', 'template', 'sent_at'])
+          .where('impersonation_id', '=', impersonation_id ?? '')
+          .execute()
+      }
+      const notice = { recipient: 'enduser@example.com', template: 'impersonation-started', sent_at: null }
+      expect(await mails()).toEqual([notice])
+      const turn = async (value: boolean) => {
+        const operation = { operation: 'REPLACE', path: '/enableEmailNotification', value }
+        expect((await server.send('PATCH', '/api/server/v1/configs/impersonation', [operation])).status).toBe(
+          200,
+        )
+      }
+      await turn(false)
+      expect(await mails()).toEqual([])
+      await turn(true)
+      expect(await mails()).toEqual([notice])
+    })
+
     test('it lets the impersonated token read and change what the subject may, and reproduces the two audit lines of the seed', async () => {
       const { access_token } = await impersonate(server, scenario)
       const length = await auditLength()

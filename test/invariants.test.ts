@@ -285,6 +285,8 @@ for (const database of databases) {
       enabled: true,
       timeoutMilliseconds: 3_000,
       issuer: { issuer, sign: server.keys.sign },
+      mail: { domain: 'localhost', hostname: 'localhost' },
+      unaddressed: () => {},
       lifetimes: { userAccessTokenSeconds: 3_600, maxDurationSeconds: undefined },
       ...also,
     })
@@ -665,6 +667,8 @@ for (const database of databases) {
       expect(grown.filter(([, by]) => by !== 0)).toEqual([
         ['token', 1],
         ['audit', 100],
+        // one start, one mail
+        ['outbox', 1],
       ])
       for (const table of Object.keys(after)) {
         const fresh = after[table]?.filter((row) => !before[table]?.includes(row)).length

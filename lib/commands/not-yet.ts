@@ -17,5 +17,4 @@ export const refuseNotYet = (config: Config, log: Log): void => {
   if (config.oauth.tokenExchange.allowRefreshTokens) {
     log.warn('oauth.grant_type.token_exchange.allow_refresh_tokens: this version gives no refresh tokens')
   }
-  if (config.email) log.warn('output_adapter.email: this version sends no mail yet')
 }

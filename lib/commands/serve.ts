@@ -2,6 +2,7 @@
 import { app } from '../app.ts'
 import { type Config, ConfigurationError } from '../config.ts'
 import { close } from '../database/commit.ts'
+import { startMailer } from '../email/mailer.ts'
 import { startJournal } from '../journal.ts'
 import { loadTls } from '../keys/tls.ts'
 import { listenForCommands } from './control.ts'
@@ -67,6 +68,15 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   const { db } = opened
   const server = app({ ...opened, config, log })
   const journal = startJournal(db, config.log.auditFile, log)
+  const mailer = startMailer(
+    db,
+    {
+      ...(config.email ? { email: config.email } : {}),
+      dataDirectory: config.dataDirectory,
+      hostname: config.server.hostname,
+    },
+    log,
+  )
   let listener: ReturnType<typeof Bun.serve>
   try {
     listener = Bun.serve({
@@ -78,6 +88,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
       fetch: (request, self) => server.fetch(request, self.requestIP(request)?.address ?? 'unknown'),
     })
   } catch {
+    await mailer.stop()
     await journal.stop()
     await close(db)
     throw inUse(config)
@@ -91,6 +102,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     log.info({ signal }, 'stopping: no new requests, finishing those under way')
     stopCommands?.()
     await Promise.race([listener.stop(), Bun.sleep(drainMilliseconds)])
+    await mailer.stop()
     await journal.stop()
     await close(db)
     process.exit(0)

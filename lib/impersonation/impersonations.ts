@@ -12,6 +12,7 @@ import { beginLineage, lineageAlive } from '../tokens/lineage.ts'
 import { mintSubjectToken } from '../tokens/subject-token.ts'
 import type { FoundToken } from '../tokens/token.ts'
 import type { Asked, Refused } from './decide.ts'
+import { type MailOrigin, startedNotice } from './notification.ts'
 
 export interface Lifetimes {
   /** Seconds of a user's access token where the application sets none. */
@@ -24,6 +25,9 @@ export interface ImpersonationNeeds {
   readonly db: Db
   readonly issuer: Issuer
   readonly lifetimes: Lifetimes
+  readonly mail: MailOrigin
+  /** Told when the person acted for should hear of it and has no address. */
+  unaddressed(subjectId: string): void
 }
 
 const plusSeconds = (instant: Date, seconds: number) => new Date(instant.getTime() + seconds * 1000)
@@ -98,7 +102,7 @@ export const beginImpersonation = async (
 
 /** Starts: spends the subject token, mints the access token and makes its end the impersonation's end. */
 export const startImpersonation = async (
-  { db, issuer, lifetimes }: ImpersonationNeeds,
+  { db, issuer, lifetimes, mail, unaddressed }: ImpersonationNeeds,
   approved: Approved,
   subjectToken: FoundToken & { readonly impersonationId: string },
   trace: Trace,
@@ -108,7 +112,11 @@ export const startImpersonation = async (
   const { impersonationId, lineageId, lineageEndsAt } = subjectToken
   const endsAt = earlier(plusSeconds(now, accessSeconds(approval, lifetimes)), lineageEndsAt)
   const impersonation = { id: impersonationId, lineageId }
-  const accessToken = await mintImpersonatedAccessToken(db, issuer, approval, impersonation, endsAt, now)
+  const [accessToken, notice] = await Promise.all([
+    mintImpersonatedAccessToken(db, issuer, approval, impersonation, endsAt, now),
+    startedNotice(db, mail, approval, impersonationId, now),
+  ])
+  if (notice.missingAddress) unaddressed(approval.subjectId)
   const spent = db
     .updateTable('impersonation')
     .set({ started_at: now.toISOString() })
@@ -135,6 +143,7 @@ export const startImpersonation = async (
         data: { ...auditData(approval, impersonationId), tokenId: accessToken.id },
         ...auditPeople(approval, impersonationId),
       }),
+      ...notice.writes,
     ],
   }
 }

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import type { Trace } from '../audit.ts'
 import type { Config } from '../config.ts'
 import type { Db } from '../database/connect.ts'
+import { messageDomain } from '../email/address.ts'
 import type { Validator } from '../impersonation/validator.ts'
 import type { Vault } from '../keys/secrets.ts'
 import type { SigningKeys } from '../keys/signing.ts'
@@ -42,6 +43,12 @@ export const oauth = (needs: OAuthNeeds) => {
     enabled: impersonation.enabled,
     timeoutMilliseconds: config.plugins.timeoutMilliseconds,
     issuer: { issuer: config.issuer, sign: keys.sign },
+    mail: {
+      domain: messageDomain(config.email?.fromAddress, config.server.hostname),
+      hostname: config.server.hostname,
+    },
+    unaddressed: (subjectId: string) =>
+      log.warn({ subjectId }, 'no notice of an impersonation: the user has no e-mail address'),
     lifetimes: {
       userAccessTokenSeconds: tokenValidation.userAccessTokenSeconds,
       maxDurationSeconds: impersonation.maxDurationSeconds,

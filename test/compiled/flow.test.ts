@@ -1,6 +1,6 @@
 /** facts/rest-apis.md §10, steps 1–14, over HTTPS against the compiled binary, on both databases. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { databases } from '../databases.ts'
@@ -64,6 +64,20 @@ for (const database of databases) {
       })
       const again = await exchange(server, scenario, tokens)
       expect(again.status).toBe(400)
+    })
+
+    test('it writes the mail to the user as a file where no mail server is configured', async () => {
+      const outbox = join(directory, 'data/outbox')
+      const until = Date.now() + 5_000
+      let files: string[] = []
+      while (files.length === 0 && Date.now() < until) {
+        await Bun.sleep(20)
+        files = existsSync(outbox) ? readdirSync(outbox).filter((name) => name.endsWith('.eml')) : []
+      }
+      const [name = ''] = files
+      const mail = await Bun.file(join(outbox, name)).text()
+      expect(mail).toContain('To: enduser@example.com')
+      expect(mail).toContain('Subject: User Impersonation Session Started')
     })
 
     test('it plays step 14: the impersonated token reads and writes, and audit.log has its lines', async () => {
