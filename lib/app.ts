@@ -78,7 +78,17 @@ export const app = (needs: AppNeeds): App => {
       }),
     )
     .route('/authenticationendpoint', page.routes)
-    .route('/', oauth({ ...needs, traceOf, errorPage: page.error, formPost: page.formPost }))
+    .route(
+      '/',
+      oauth({
+        ...needs,
+        traceOf,
+        errorPage: page.error,
+        formPost: page.formPost,
+        logoutPage: page.logout,
+        signedOutPage: page.signedOut,
+      }),
+    )
     .get('/health/live', (c) => c.json({ status: 'UP' }))
     .get('/health/ready', async (c) => {
       try {

@@ -887,6 +887,8 @@ for (const database of databases) {
             'GET /oauth2/jwks',
             'GET /oauth2/token/.well-known/oauth-authorization-server',
             'POST /commonauth',
+            'GET /oidc/logout',
+            'POST /oidc/logout',
             'POST /oauth2/authorize',
             'POST /oauth2/token',
           ].sort(),

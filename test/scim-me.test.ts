@@ -181,21 +181,23 @@ for (const database of databases) {
       })
     })
 
-    test.each([
-      { op: 'replace', value: { password: 'Another@123' } },
-      { op: 'replace', path: 'userName', value: 'somebody' },
-      { op: 'add', value: { emails: ['x@example.com'] } },
-      { op: 'replace', path: 'emails[type eq "none"].value', value: 'x@example.com' },
-      { op: 'add', path: 'phoneNumbers', value: [{ type: 'mobile', value: '1' }] },
-      { op: 'add', path: `${wso2}:mobileNumbers`, value: ['1'] },
-      { op: 'add', path: `${wso2}:verifiedEmailAddresses`, value: ['x@example.com'] },
-      { op: 'replace', path: `${wso2}:preferredMFAOption`, value: 'none' },
-      { op: 'replace', path: `${wso2}:backupCodeEnabled`, value: false },
-      { op: 'replace', path: `${wso2}:accountLocked`, value: true },
-      { op: 'replace', path: `${wso2}:oneTimePassword`, value: '123456' },
-      { op: 'replace', value: { [wso2]: { country: 'Sweden', askPassword: true } } },
-      { op: 'replace', path: 'URN:SCIM:WSO2:SCHEMA:VERIFYEMAIL', value: true },
-    ])('an impersonator is refused the whole of a request with %j', async (operation) => {
+    test.each<[Readonly<Record<string, unknown>>]>(
+      [
+        { op: 'replace', value: { password: 'Another@123' } },
+        { op: 'replace', path: 'userName', value: 'somebody' },
+        { op: 'add', value: { emails: ['x@example.com'] } },
+        { op: 'replace', path: 'emails[type eq "none"].value', value: 'x@example.com' },
+        { op: 'add', path: 'phoneNumbers', value: [{ type: 'mobile', value: '1' }] },
+        { op: 'add', path: `${wso2}:mobileNumbers`, value: ['1'] },
+        { op: 'add', path: `${wso2}:verifiedEmailAddresses`, value: ['x@example.com'] },
+        { op: 'replace', path: `${wso2}:preferredMFAOption`, value: 'none' },
+        { op: 'replace', path: `${wso2}:backupCodeEnabled`, value: false },
+        { op: 'replace', path: `${wso2}:accountLocked`, value: true },
+        { op: 'replace', path: `${wso2}:oneTimePassword`, value: '123456' },
+        { op: 'replace', value: { [wso2]: { country: 'Sweden', askPassword: true } } },
+        { op: 'replace', path: 'URN:SCIM:WSO2:SCHEMA:VERIFYEMAIL', value: true },
+      ].map((operation) => [operation]),
+    )('an impersonator is refused the whole of a request with %j', async (operation) => {
       const { headers, impersonatorId } = await impersonation('protected')
       const before = await state(server.db)
       const change = operations({ op: 'replace', path: 'title', value: 'Dr' }, operation)

@@ -1,6 +1,6 @@
 /** The three cookies: session and interaction (`__Host-`, HttpOnly) and `opbs`, which check-session frames read. */
 import type { Context } from 'hono'
-import { getCookie, setCookie } from 'hono/cookie'
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { interactionCookie } from '../sign-in/interaction.ts'
 import { randomValue } from '../tokens/token.ts'
 
@@ -22,6 +22,9 @@ const read = (c: Context, name: string): string | undefined => {
 export const readSession = (c: Context): string | undefined => read(c, sessionCookie)
 export const setSession = (c: Context, content: string, sameSite: SameSite) =>
   set(c, sessionCookie, content, sameSite)
+
+/** Tells the browser to forget the session. */
+export const clearSession = (c: Context) => deleteCookie(c, sessionCookie, { path: '/', secure: true })
 
 /** The browser's mark, which its interactions are bound to. */
 export const readBrowser = (c: Context): string | undefined => read(c, interactionCookie)

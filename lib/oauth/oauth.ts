@@ -15,6 +15,7 @@ import { OAuthError } from './error.ts'
 import { grantRegistry } from './grants/grant.ts'
 import { tokenExchange } from './grants/token-exchange.ts'
 import { jwks } from './jwks.ts'
+import { type LogoutNeeds, logout } from './logout.ts'
 import { responseTypeRegistry } from './response-types/registry.ts'
 import { token } from './token.ts'
 
@@ -29,6 +30,8 @@ export interface OAuthNeeds {
   traceOf(request: Request): Trace
   readonly errorPage: AuthorizeNeeds['errorPage']
   readonly formPost: AuthorizeNeeds['formPost']
+  readonly logoutPage: LogoutNeeds['logoutPage']
+  readonly signedOutPage: LogoutNeeds['signedOutPage']
 }
 
 /** Mounts the endpoints of OAuth 2.0 and OpenID Connect. Throws ConfigurationError for an unknown response type. */
@@ -74,6 +77,7 @@ export const oauth = (needs: OAuthNeeds) => {
       authorize({ db, responseTypes, rules, issuer, session, traceOf, errorPage, formPost: needs.formPost }),
     )
     .route('/', commonauth({ db, organization, session, traceOf, errorPage }))
+    .route('/', logout({ ...needs, session }))
     .route('/', token({ db, vault: needs.vault, grants, traceOf }))
     .route('/', jwks(keys))
     .route(

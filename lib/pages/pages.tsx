@@ -13,6 +13,7 @@ import { consentPage } from './consent.tsx'
 import { errorPage, type PageProblem } from './error.tsx'
 import { formPostPage } from './form-post.tsx'
 import { loginPage } from './login.tsx'
+import { logoutPage, signedOutPage } from './logout.tsx'
 
 export interface PageNeeds {
   readonly db: Db
@@ -77,5 +78,5 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
       return error(c.req.raw, { code: 'server_error', message: 'Something went wrong here.', status: 500 })
     })
 
-  return { routes, error, formPost: formPostPage }
+  return { routes, error, formPost: formPostPage, logout: logoutPage, signedOut: signedOutPage }
 }
