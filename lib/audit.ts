@@ -4,6 +4,7 @@
  */
 import { type Write, write } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
+import { inserting } from './database/prepared.ts'
 import type { AuditTable } from './database/schema.ts'
 
 /** Each event with the `Action=` of its line. Events of `impersonation` carry no impersonator suffix: they name him. */
@@ -86,6 +87,25 @@ export const auditWriter = (db: Db) => {
   return made
 }
 
+const insertRow = inserting('audit', [
+  'id',
+  'at',
+  'event',
+  'action',
+  'initiator',
+  'target',
+  'data',
+  'outcome',
+  'actor_id',
+  'subject_id',
+  'application_id',
+  'organization_id',
+  'impersonation_id',
+  'trace_id',
+  'writer',
+  'line_at',
+])
+
 /** The write that joins the commit of what it records. */
 export const record = (db: Db, now: Date, trace: Trace, entry: AuditEntry): Write => {
   const writer = auditWriter(db)
@@ -108,7 +128,7 @@ export const record = (db: Db, now: Date, trace: Trace, entry: AuditEntry): Writ
     writer: writer.id,
     line_at: null,
   }
-  return write(db.insertInto('audit').values(row))
+  return write(insertRow(db, row))
 }
 
 /** The event of a request made with an impersonated token, by its method (facts/impersonation.md §8). */

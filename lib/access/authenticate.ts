@@ -107,7 +107,8 @@ const bearer = async (
   if (!token.alive) return no(token.expired ? 'Bearer: expired' : 'Bearer: ended')
   if (token.actorId !== null && !needs.impersonationEnabled)
     return no('Bearer: impersonation is switched off')
-  const ids = token.actorId === null ? [token.subjectId] : [token.subjectId, token.actorId]
+  const ids =
+    token.actorId === null ? ([token.subjectId] as const) : ([token.subjectId, token.actorId] as const)
   const [accounts, application] = await Promise.all([
     findAccounts(db, ids),
     findClient(db, revision, token.clientId),

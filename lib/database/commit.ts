@@ -95,6 +95,18 @@ export const close = async (db: Kysely<Database>): Promise<void> => {
 
 /** The revision that a decision starts from (design.md §6.3). */
 export const readRevision = async (db: Kysely<Database>): Promise<number> => {
-  const row = await db.selectFrom('revision').select('n').where('id', '=', 1).executeTakeFirstOrThrow()
+  const [row] = (await db.executeQuery(revisionQuery(db))).rows
+  if (!row) throw new Error('the database has no revision: its tables were not made by mayact')
   return row.n
+}
+
+const revisionQueries = new WeakMap<Kysely<Database>, CompiledQuery<{ n: number }>>()
+
+/** Built once; every request reads it. (database/prepared.ts, which others use, imports this file.) */
+const revisionQuery = (db: Kysely<Database>) => {
+  const known = revisionQueries.get(db)
+  if (known) return known
+  const query = db.selectFrom('revision').select('n').where('id', '=', 1).compile()
+  revisionQueries.set(db, query)
+  return query
 }

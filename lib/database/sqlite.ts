@@ -8,6 +8,8 @@ import type { Committer, Outcome, Write } from './commit.ts'
 const largestBatch = 64
 const patience = 5_000
 const keptStatements = 500
+/** What a WAL that grew, during a backup for example, is cut to when it starts over. */
+const longestLog = 67_108_864
 
 interface Member {
   readonly writes: readonly Write[]
@@ -28,6 +30,7 @@ export const openSqlite = (path: string, options: { readonly readonly: boolean }
   const database = new Sqlite(path, options.readonly ? { readonly: true } : { create: true })
   database.exec('pragma busy_timeout = 0')
   database.exec('pragma foreign_keys = on')
+  if (!options.readonly) database.exec(`pragma journal_size_limit = ${longestLog}`)
   return database
 }
 

@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import { exactly, holds, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { prepared, rowsOf } from '../database/prepared.ts'
 
 export interface Account {
   readonly id: string
@@ -42,9 +43,23 @@ const toAccount = ({ roles, ...row }: Row): Account => ({
   roleIds: roles ? roles.split(' ').sort() : [],
 })
 
-/** Several accounts by id in one query; those that do not exist are left out. */
-export const findAccounts = async (db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, Account>> => {
-  const rows = await select(db).where('id', 'in', ids).execute()
+const selectOne = prepared<{ id: string }, Row>((db, parameter) =>
+  select(db).where('id', '=', parameter('id')),
+)
+const selectTwo = prepared<{ one: string; other: string }, Row>((db, parameter) =>
+  select(db).where('id', 'in', [parameter('one'), parameter('other')]),
+)
+
+/** One or two accounts by id in one query; those that do not exist are left out. */
+export const findAccounts = async (
+  db: Db,
+  ids: readonly [string] | readonly [string, string],
+): Promise<ReadonlyMap<string, Account>> => {
+  const [one, other] = ids
+  const rows = await rowsOf(
+    db,
+    other === undefined ? selectOne(db, { id: one }) : selectTwo(db, { one, other }),
+  )
   return new Map(rows.map((row) => [row.id, toAccount(row)]))
 }
 
@@ -67,9 +82,17 @@ export const findAccountByName = async (
 export const isActive = (account: Account): boolean =>
   account.lockedAt === null && account.disabledAt === null
 
+const selectVersion = prepared<{ id: string; version: number }, unknown>((db, parameter) =>
+  db
+    .selectFrom('account')
+    .select('id')
+    .where('id', '=', parameter('id'))
+    .where('version', '=', parameter('version')),
+)
+
 /** The account's status, roles and credentials are still what `version` says: the guard of every decision on it. */
 export const accountIs = (db: Db, { id, version }: Pick<Account, 'id' | 'version'>): Write =>
-  holds(db.selectFrom('account').select('id').where('id', '=', id).where('version', '=', version))
+  holds(selectVersion(db, { id, version }))
 
 /**
  * Takes the account's row for oneself, unchanged. A commit that guards an account and then writes it begins with this:

@@ -5,6 +5,7 @@
  */
 import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { inserting } from '../database/prepared.ts'
 import type { OutboxTable } from '../database/schema.ts'
 import type { TemplateData, TemplateName } from './template.ts'
 
@@ -48,6 +49,22 @@ export const mailSender = (db: Db) => {
   return made
 }
 
+const insertRow = inserting('outbox', [
+  'id',
+  'message_id',
+  'recipient',
+  'template',
+  'data',
+  'impersonation_id',
+  'created_at',
+  'attempts',
+  'next_attempt_at',
+  'sent_at',
+  'gave_up_at',
+  'last_error',
+  'sender',
+])
+
 /** The write that joins the commit of what the mail tells of. Its Message-ID is its own for ever. */
 export const enqueue = (db: Db, mail: Mail, now: Date): Write => {
   const sender = mailSender(db)
@@ -69,7 +86,7 @@ export const enqueue = (db: Db, mail: Mail, now: Date): Write => {
     last_error: null,
     sender: sender.id,
   }
-  return write(db.insertInto('outbox').values(row))
+  return write(insertRow(db, row))
 }
 
 /**

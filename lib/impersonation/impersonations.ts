@@ -5,6 +5,7 @@
 import { record, type Trace } from '../audit.ts'
 import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { inserting, prepared } from '../database/prepared.ts'
 import { mintImpersonatedAccessToken } from '../tokens/access-token.ts'
 import { type Approval, type Approved, redeemApproval } from '../tokens/approval.ts'
 import type { Issuer, Minted } from '../tokens/issuer.ts'
@@ -55,6 +56,19 @@ const auditPeople = (approval: Approval, impersonationId: string) => ({
   impersonationId,
 })
 
+const insertImpersonation = inserting('impersonation', [
+  'id',
+  'lineage_id',
+  'application_id',
+  'client_id',
+  'organization_id',
+  'impersonator_id',
+  'subject_id',
+  'scopes',
+  'authorized_at',
+  'started_at',
+])
+
 /** Authorizes: the impersonation, its lineage, its subject token and the audit row. */
 export const beginImpersonation = async (
   { db, issuer, lifetimes }: ImpersonationNeeds,
@@ -89,7 +103,7 @@ export const beginImpersonation = async (
       ...approval.guards,
       ...lineageAlive(db, { id: sessionId, sessionId: null }, now),
       beginLineage(db, { id: lineageId, kind: 'impersonation', sessionId, endsAt }),
-      write(db.insertInto('impersonation').values(row)),
+      write(insertImpersonation(db, row)),
       ...subjectToken.writes,
       record(db, now, trace, {
         event: 'subject-token-issued',
@@ -99,6 +113,23 @@ export const beginImpersonation = async (
     ],
   }
 }
+
+const spendSubjectToken = prepared<{ id: string; now: string }, unknown>((db, parameter) =>
+  db
+    .updateTable('impersonation')
+    .set({ started_at: parameter('now') })
+    .where('id', '=', parameter('id'))
+    .where('started_at', 'is', null),
+)
+
+const endWithAccessToken = prepared<{ id: string; endsAt: string; now: string }, unknown>((db, parameter) =>
+  db
+    .updateTable('lineage')
+    .set({ ends_at: parameter('endsAt') })
+    .where('id', '=', parameter('id'))
+    .where('ended_at', 'is', null)
+    .where('ends_at', '>', parameter('now')),
+)
 
 /** Starts: spends the subject token, mints the access token and makes its end the impersonation's end. */
 export const startImpersonation = async (
@@ -117,17 +148,12 @@ export const startImpersonation = async (
     startedNotice(db, mail, approval, impersonationId, now),
   ])
   if (notice.missingAddress) unaddressed(approval.subjectId)
-  const spent = db
-    .updateTable('impersonation')
-    .set({ started_at: now.toISOString() })
-    .where('id', '=', impersonationId)
-    .where('started_at', 'is', null)
-  const ends = db
-    .updateTable('lineage')
-    .set({ ends_at: accessToken.expiresAt.toISOString() })
-    .where('id', '=', lineageId)
-    .where('ended_at', 'is', null)
-    .where('ends_at', '>', now.toISOString())
+  const spent = spendSubjectToken(db, { id: impersonationId, now: now.toISOString() })
+  const ends = endWithAccessToken(db, {
+    id: lineageId,
+    endsAt: accessToken.expiresAt.toISOString(),
+    now: now.toISOString(),
+  })
   return {
     accessToken,
     scopes: approval.scopes,

@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import type { Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { prepared, rowsOf } from '../database/prepared.ts'
 import { tenantId } from '../directory/config-store.ts'
 import { impersonationType } from '../directory/impersonation-setting.ts'
 import { isAddress } from '../email/address.ts'
@@ -40,12 +41,9 @@ interface Addressees {
  * `isEmailNotificationEnabled`: on without the resource, off without the attribute. Scripts write these tables, so
  * nothing of it is cached.
  */
-const readAddressees = async (
-  db: Db,
-  subjectId: string,
-  impersonatorId: string,
-): Promise<Addressees | undefined> => {
-  const { rows } = await sql<Addressees>`
+const selectAddressees = prepared<{ subjectId: string; impersonatorId: string }, Addressees>(
+  (db, parameter) => {
+    const query = sql<Addressees>`
     with resource as (
       select r.id from idn_config_resource r join idn_config_type t on t.id = r.type_id
       where t.name = ${impersonationType} and r.name = 'TENANT_IMPERSONATION_CONFIGURATION'
@@ -57,9 +55,10 @@ const readAddressees = async (
       where a.attr_key = 'EnableEmailNotification' and lower(a.attr_value) = 'true'
     ) then 1 else 0 end as "enabled"
     from account subject cross join account actor
-    where subject.id = ${subjectId} and actor.id = ${impersonatorId}`.execute(db)
-  return rows[0]
-}
+    where subject.id = ${parameter('subjectId')} and actor.id = ${parameter('impersonatorId')}`
+    return { compile: () => query.compile(db) }
+  },
+)
 
 /** The mail that tells of an impersonation, to the address of this moment; nothing when notices are off. */
 export const startedNotice = async (
@@ -69,7 +68,7 @@ export const startedNotice = async (
   impersonationId: string,
   now: Date,
 ): Promise<Notice> => {
-  const found = await readAddressees(db, subjectId, actorId)
+  const [found] = await rowsOf(db, selectAddressees(db, { subjectId, impersonatorId: actorId }))
   // without both accounts the commit is lost to its guards
   if (found?.enabled !== 1) return { writes: [], missingAddress: false }
   const { userName, email, impersonatorUserName } = found

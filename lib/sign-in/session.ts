@@ -1,6 +1,7 @@
 /** Browser sessions: a random cookie known by its hash, 15 minutes idle, 8 hours in all, a new one at every login. */
 import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { prepared, rowsOf } from '../database/prepared.ts'
 import type { Account } from '../directory/accounts.ts'
 import { beginLineage } from '../tokens/lineage.ts'
 import { hashOf, randomValue } from '../tokens/token.ts'
@@ -53,17 +54,26 @@ export const beginSession = (
   return { session, value, writes }
 }
 
-/** The live session of a cookie's value, and the write that notes it was seen, when that is due. */
-export const findSession = async (db: Db, value: string, rules: SessionRules, now: Date) => {
-  const row = await db
+const select = (db: Db) =>
+  db
     .selectFrom('session')
     .innerJoin('lineage', 'lineage.id', 'session.id')
     .select(['session.id', 'account_id', 'authenticated_at', 'seen_at', 'session.ends_at'])
-    .where('hash', '=', hashOf(value))
     .where('lineage.ended_at', 'is', null)
-    .where('session.ends_at', '>', now.toISOString())
-    .where('seen_at', '>', new Date(now.getTime() - rules.idleSeconds * 1000).toISOString())
-    .executeTakeFirst()
+
+type Row = Awaited<ReturnType<ReturnType<typeof select>['execute']>>[number]
+
+const selectLive = prepared<{ hash: string; now: string; idleSince: string }, Row>((db, parameter) =>
+  select(db)
+    .where('hash', '=', parameter('hash'))
+    .where('session.ends_at', '>', parameter('now'))
+    .where('seen_at', '>', parameter('idleSince')),
+)
+
+/** The live session of a cookie's value, and the write that notes it was seen, when that is due. */
+export const findSession = async (db: Db, value: string, rules: SessionRules, now: Date) => {
+  const idleSince = new Date(now.getTime() - rules.idleSeconds * 1000).toISOString()
+  const [row] = await rowsOf(db, selectLive(db, { hash: hashOf(value), now: now.toISOString(), idleSince }))
   if (!row) return undefined
   const session: Session = {
     id: row.id,

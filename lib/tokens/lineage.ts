@@ -4,6 +4,7 @@
  */
 import { holds, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { inserting, prepared } from '../database/prepared.ts'
 
 export type LineageKind = 'session' | 'impersonation'
 
@@ -15,10 +16,12 @@ export interface Lineage {
   readonly endsAt: Date
 }
 
+const insertLineage = inserting('lineage', ['id', 'kind', 'session_id', 'ends_at', 'ended_at', 'ended_by'])
+
 /** The write that makes a lineage. */
 export const beginLineage = (db: Db, { id, kind, sessionId, endsAt }: Lineage): Write =>
   write(
-    db.insertInto('lineage').values({
+    insertLineage(db, {
       id,
       kind,
       session_id: sessionId,
@@ -28,21 +31,22 @@ export const beginLineage = (db: Db, { id, kind, sessionId, endsAt }: Lineage): 
     }),
   )
 
+const selectAlive = prepared<{ id: string; now: string }, unknown>((db, parameter) =>
+  db
+    .selectFrom('lineage')
+    .select('id')
+    .where('id', '=', parameter('id'))
+    .where('ended_at', 'is', null)
+    .where('ends_at', '>', parameter('now')),
+)
+const selectNotEnded = prepared<{ id: string }, unknown>((db, parameter) =>
+  db.selectFrom('lineage').select('id').where('id', '=', parameter('id')).where('ended_at', 'is', null),
+)
+
 /** The guards that the lineage, and the session it began in, are alive when the commit happens. */
 export const lineageAlive = (db: Db, lineage: Pick<Lineage, 'id' | 'sessionId'>, now: Date): Write[] => {
-  const own = db
-    .selectFrom('lineage')
-    .select('id')
-    .where('id', '=', lineage.id)
-    .where('ended_at', 'is', null)
-    .where('ends_at', '>', now.toISOString())
-  if (lineage.sessionId === null) return [holds(own)]
-  const session = db
-    .selectFrom('lineage')
-    .select('id')
-    .where('id', '=', lineage.sessionId)
-    .where('ended_at', 'is', null)
-  return [holds(own), holds(session)]
+  const own = holds(selectAlive(db, { id: lineage.id, now: now.toISOString() }))
+  return lineage.sessionId === null ? [own] : [own, holds(selectNotEnded(db, { id: lineage.sessionId }))]
 }
 
 /** Ends a lineage; with a session's, everything that began in it. Ending twice changes nothing. */

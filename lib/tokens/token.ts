@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { inserting, prepared, rowsOf } from '../database/prepared.ts'
 
 export type TokenClass = 'access' | 'subject' | 'id'
 
@@ -42,10 +43,28 @@ export const hashOf = (value: string): string => createHash('sha256').update(val
 export const randomValue = (): string =>
   Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url')
 
+const insertToken = inserting('token', [
+  'hash',
+  'id',
+  'class',
+  'lineage_id',
+  'application_id',
+  'client_id',
+  'organization_id',
+  'subject_id',
+  'actor_id',
+  'impersonation_id',
+  'session_id',
+  'scopes',
+  'code_challenge',
+  'issued_at',
+  'expires_at',
+])
+
 /** The write that makes an issued value known. */
 export const storeToken = (db: Db, value: string, token: Token): Write =>
   write(
-    db.insertInto('token').values({
+    insertToken(db, {
       hash: hashOf(value),
       id: token.id,
       class: token.class,
@@ -64,14 +83,8 @@ export const storeToken = (db: Db, value: string, token: Token): Write =>
     }),
   )
 
-/** Looks several presented values up in one query, whatever their class; what was not issued here is missing. */
-export const findTokens = async (
-  db: Db,
-  values: readonly string[],
-  now: Date,
-): Promise<ReadonlyMap<string, FoundToken>> => {
-  const hashes = new Map(values.map((value) => [hashOf(value), value]))
-  const rows = await db
+const select = (db: Db) =>
+  db
     .selectFrom('token')
     .innerJoin('lineage', 'lineage.id', 'token.lineage_id')
     .leftJoin('lineage as parent', 'parent.id', 'lineage.session_id')
@@ -84,8 +97,28 @@ export const findTokens = async (
         'session_alive',
       ),
     )
-    .where('token.hash', 'in', [...hashes.keys()])
-    .execute()
+
+type Row = Awaited<ReturnType<ReturnType<typeof select>['execute']>>[number]
+
+const selectOne = prepared<{ hash: string }, Row>((db, parameter) =>
+  select(db).where('token.hash', '=', parameter('hash')),
+)
+const selectTwo = prepared<{ one: string; other: string }, Row>((db, parameter) =>
+  select(db).where('token.hash', 'in', [parameter('one'), parameter('other')]),
+)
+
+/** Looks one or two presented values up in one query, whatever their class; what was not issued here is missing. */
+export const findTokens = async (
+  db: Db,
+  values: readonly [string] | readonly [string, string],
+  now: Date,
+): Promise<ReadonlyMap<string, FoundToken>> => {
+  const hashes = new Map(values.map((value) => [hashOf(value), value]))
+  const [one = '', other] = [...hashes.keys()]
+  const rows = await rowsOf(
+    db,
+    other === undefined ? selectOne(db, { hash: one }) : selectTwo(db, { one, other }),
+  )
   const instant = now.toISOString()
   return new Map(
     rows.map((row) => {
