@@ -1,5 +1,6 @@
 /** /authenticationendpoint/oauth2_authz.do: asks whether to go on; consent to impersonate is never remembered. */
 import { formTarget, page } from './layout.tsx'
+import { ScopeList } from './scopes.tsx'
 
 export interface ConsentView {
   readonly key: string
@@ -9,35 +10,78 @@ export interface ConsentView {
   /** As it was asked for; nothing is looked up, so the page tells nothing about who exists. */
   readonly requestedSubject: string | undefined
   readonly scopes: readonly string[]
+  readonly displayNames: ReadonlyMap<string, string>
 }
 
-export const consentPage = (view: ConsentView): Response =>
-  page(
-    { title: 'Allow access', formTargets: [formTarget(view.redirectUri)] },
+type WhoProps = Pick<ConsentView, 'application' | 'userName'>
+
+const Access = ({ application, userName }: WhoProps) => (
+  <>
+    <h1>Allow access?</h1>
+    <p class="soft">
+      <strong id="application-name">{application}</strong> asks for access in your name.
+    </p>
+    <dl>
+      <div>
+        <dt>You are signed in as</dt>
+        <dd id="user-name">{userName}</dd>
+      </div>
+    </dl>
+  </>
+)
+
+const Impersonation = ({
+  application,
+  userName,
+  requestedSubject,
+}: WhoProps & { readonly requestedSubject: string }) => (
+  <>
+    <h1>Act as another user?</h1>
+    <p class="notice" id="impersonation-notice">
+      If you continue, you act as somebody else. What you do then is done in that user’s name, and recorded
+      together with yours.
+    </p>
+    <dl>
+      <div>
+        <dt>You are signed in as</dt>
+        <dd id="user-name">{userName}</dd>
+      </div>
+      <div>
+        <dt>You will act as the user with the id</dt>
+        <dd>
+          <span class="id">{requestedSubject}</span>
+        </dd>
+      </div>
+      <div>
+        <dt>In the application</dt>
+        <dd id="application-name">{application}</dd>
+      </div>
+    </dl>
+  </>
+)
+
+export const consentPage = (view: ConsentView): Response => {
+  const { application, userName, requestedSubject, scopes, displayNames } = view
+  const acts = requestedSubject !== undefined
+  return page(
+    { title: acts ? 'Act as another user' : 'Allow access', formTargets: [formTarget(view.redirectUri)] },
     <>
-      <h1>
-        <span id="application-name">{view.application}</span> asks for access
-      </h1>
-      <p class="soft">
-        You are signed in as <strong id="user-name">{view.userName}</strong>.
-      </p>
-      {view.requestedSubject === undefined ? null : (
-        <p class="alarm" id="impersonation-notice">
-          You ask to act as the user <span class="id">{view.requestedSubject}</span>. This is recorded.
-        </p>
+      {acts ? (
+        <Impersonation application={application} userName={userName} requestedSubject={requestedSubject} />
+      ) : (
+        <Access application={application} userName={userName} />
       )}
-      <p>Asked for:</p>
-      <ul id="scopes">
-        {view.scopes.map((scope) => (
-          <li>
-            <code>{scope}</code>
-          </li>
-        ))}
-      </ul>
-      <form method="post" action="/oauth2/authorize" id="consentForm">
+      {scopes.length === 0 ? null : (
+        <>
+          <h2>The application asks for permission to</h2>
+          <ScopeList scopes={scopes} displayNames={displayNames} />
+          {acts ? <p class="soft small">Never more than that user may do.</p> : null}
+        </>
+      )}
+      <form method="post" action="/oauth2/authorize" id="consentForm" class="actions">
         <input type="hidden" name="sessionDataKeyConsent" value={view.key} />
         <button type="submit" name="consent" value="approve" id="approve">
-          Continue
+          {acts ? 'Act as this user' : 'Allow'}
         </button>
         <button type="submit" name="consent" value="deny" id="deny" class="quiet">
           Deny
@@ -45,3 +89,4 @@ export const consentPage = (view: ConsentView): Response =>
       </form>
     </>,
   )
+}

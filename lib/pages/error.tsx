@@ -16,11 +16,20 @@ export const errorPage = ({ code, message, status }: PageProblem, trace: Trace):
       <p class="alarm" role="alert" id="error-message">
         {message}
       </p>
-      <p class="soft">
-        Error: <code id="error-code">{code}</code>
-      </p>
-      <p class="soft">
-        Trace id: <code id="trace-id">{trace.id}</code>
-      </p>
+      <p class="soft small">Whoever helps you will ask for this:</p>
+      <dl>
+        <div>
+          <dt>Error</dt>
+          <dd>
+            <code id="error-code">{code}</code>
+          </dd>
+        </div>
+        <div>
+          <dt>Trace id</dt>
+          <dd>
+            <code id="trace-id">{trace.id}</code>
+          </dd>
+        </div>
+      </dl>
     </>,
   )

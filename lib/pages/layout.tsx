@@ -3,23 +3,50 @@
 import { raw } from 'hono/html'
 import type { Child } from 'hono/jsx'
 
+// Sizes are in rem, so that a reader's own text size counts; nothing moves, so that nobody has to ask for less motion.
+// A button that was just clicked takes no second click (`button:focus:not(…)`): a double click on a form that is spent
+// once would show that it is spent. Any click beside it, the second one included, makes it clickable again.
 const style = `
-:root{color-scheme:light dark;--ink:#1b2330;--soft:#5a6675;--paper:#f4f6f9;--card:#fff;--line:#d4dae3;--accent:#1f5fbf;--accent-ink:#fff;--alarm:#a61b1b;--alarm-paper:#fdeeee}
-@media(prefers-color-scheme:dark){:root{--ink:#e7ebf1;--soft:#a3aebd;--paper:#12161d;--card:#1b212b;--line:#37414f;--accent:#7fb2ff;--accent-ink:#0c1626;--alarm:#ffb4b4;--alarm-paper:#3a1d1f}}
+:root{color-scheme:light dark;--ink:#17202e;--soft:#525e6f;--paper:#eef1f6;--card:#fff;--line:#dde2ea;--field:#76839a;--accent:#1d55b7;--accent-over:#17489d;--accent-ink:#fff;--alarm:#96191d;--alarm-paper:#fdeeee;--alarm-line:#e5b3b4;--notice:#5a3c00;--notice-paper:#fff5dd;--notice-line:#e3c076}
+@media(prefers-color-scheme:dark){:root{--ink:#e9edf3;--soft:#a8b3c3;--paper:#0e1218;--card:#181e27;--line:#2c3542;--field:#77849a;--accent:#8db6ff;--accent-over:#a9c8ff;--accent-ink:#0b1730;--alarm:#ffb9b9;--alarm-paper:#35191c;--alarm-line:#6d3639;--notice:#ffdf9c;--notice-paper:#2f2612;--notice-line:#6b5421}}
 *{box-sizing:border-box}
-body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.25rem;background:var(--paper);color:var(--ink);font:1rem/1.5 system-ui,sans-serif}
-main{width:100%;max-width:26rem;padding:2rem;background:var(--card);border:1px solid var(--line);border-radius:.75rem}
-h1{margin:0 0 .25rem;font-size:1.4rem;line-height:1.25}
+html{text-size-adjust:none;-webkit-text-size-adjust:none}
+body{margin:0;min-height:100vh;display:flex;flex-direction:column;align-items:center;justify-content:center;padding:1.5rem 1rem;background:var(--paper);color:var(--ink);font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Open Sans","Liberation Sans",sans-serif;overflow-wrap:anywhere}
+.card{width:100%;max-width:27rem;padding:2rem;background:var(--card);border:1px solid var(--line);border-radius:1rem;box-shadow:0 1px 2px #0000000d,0 .75rem 2rem #0000000f}
+.brand{display:flex;align-items:center;gap:.5rem;margin-bottom:1.5rem;color:var(--soft);font-size:.9375rem;font-weight:600;letter-spacing:.01em}
+.brand svg{width:1.75rem;height:1.25rem;color:var(--accent)}
+h1{margin:0 0 .25rem;font-size:1.5rem;line-height:1.25;font-weight:650;letter-spacing:-.01em}
+h2{margin:1.5rem 0 .25rem;font-size:1rem;line-height:1.4;font-weight:650}
 p{margin:.5rem 0}
 .soft{color:var(--soft)}
-label{display:block;margin:1rem 0 .25rem;font-weight:600}
-input{width:100%;padding:.65rem .75rem;font:inherit;color:inherit;background:transparent;border:1px solid var(--soft);border-radius:.5rem}
-button{width:100%;margin-top:1rem;padding:.7rem;font:inherit;font-weight:600;cursor:pointer;color:var(--accent-ink);background:var(--accent);border:1px solid var(--accent);border-radius:.5rem}
-button.quiet{color:var(--ink);background:transparent;border-color:var(--soft)}
+.soft strong{color:var(--ink)}
+.small{font-size:.875rem}
+.alarm+.small{margin-top:1.5rem}
+.small+dl{margin-top:.5rem}
+label{display:block;margin:1.25rem 0 .375rem;font-weight:600}
+input{width:100%;min-height:2.875rem;padding:.5rem .75rem;font:inherit;color:inherit;background:transparent;border:1px solid var(--field);border-radius:.5rem}
+input[aria-invalid]{border-color:var(--alarm)}
+.actions{display:flex;flex-direction:column;gap:.75rem;margin-top:1.5rem}
+button{width:100%;min-height:2.875rem;padding:.5rem 1rem;font:inherit;font-weight:600;cursor:pointer;color:var(--accent-ink);background:var(--accent);border:1px solid var(--accent);border-radius:.5rem}
+button:hover{background:var(--accent-over);border-color:var(--accent-over)}
+button.quiet{color:var(--ink);background:transparent;border-color:var(--field)}
+button.quiet:hover{border-color:var(--ink)}
+button:focus:not(:active,:focus-visible){pointer-events:none}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}
-.alarm{padding:.65rem .75rem;color:var(--alarm);background:var(--alarm-paper);border:1px solid currentColor;border-radius:.5rem}
-code,.id{font-family:ui-monospace,monospace;font-size:.9rem;overflow-wrap:anywhere}
-ul{margin:.5rem 0;padding-left:1.25rem}
+.alarm,.notice{margin:1rem 0 0;padding:.75rem .875rem;border:1px solid;border-radius:.5rem}
+.alarm{color:var(--alarm);background:var(--alarm-paper);border-color:var(--alarm-line)}
+.notice{color:var(--notice);background:var(--notice-paper);border-color:var(--notice-line)}
+dl{margin:1rem 0 0;border:1px solid var(--line);border-radius:.5rem}
+dl div{padding:.5rem .875rem}
+dl div+div{border-top:1px solid var(--line)}
+dt{color:var(--soft);font-size:.875rem}
+dd{margin:0;font-weight:600}
+code,.id{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;font-size:.875rem;font-weight:400}
+ul{margin:.5rem 0 0;padding:0;list-style:none}
+li{display:flex;flex-wrap:wrap;align-items:baseline;justify-content:space-between;gap:0 1rem;padding:.375rem 0;border-top:1px solid var(--line)}
+li:first-child{border-top:0}
+li code{color:var(--soft);font-size:.8125rem}
+@media(max-width:30rem){body{justify-content:flex-start;padding:0;background:var(--card)}.card{max-width:none;padding:1.5rem 1.25rem 2rem;border:0;border-radius:0;box-shadow:none}}
 `
 
 interface PageOptions {
@@ -47,7 +74,16 @@ export const page = (
         <style nonce={nonce}>{raw(style)}</style>
       </head>
       <body>
-        <main>{content}</main>
+        <div class="card">
+          <header class="brand">
+            <svg viewBox="0 0 28 20" aria-hidden="true">
+              <circle cx="10" cy="10" r="8" fill="none" stroke="currentColor" stroke-width="2.5" />
+              <circle cx="18" cy="10" r="8" fill="currentColor" fill-opacity=".35" />
+            </svg>
+            mayact
+          </header>
+          <main>{content}</main>
+        </div>
         {script === undefined ? null : <script nonce={nonce}>{raw(script)}</script>}
       </body>
     </html>

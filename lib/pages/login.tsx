@@ -15,9 +15,16 @@ export const loginPage = (
   application: string | undefined,
   redirectUri: string,
   failure: string | undefined,
-): Response =>
-  page(
-    { title: 'Sign in', formTargets: [formTarget(redirectUri)] },
+): Response => {
+  const message = failure === undefined ? undefined : (messages.get(failure) ?? wrongCredentials)
+  // what a screen reader says with each field: the message, and whether the field's content is to blame
+  const described = message === undefined ? {} : { 'aria-describedby': 'error-msg' }
+  const blamed = message === wrongCredentials ? { ...described, 'aria-invalid': 'true' as const } : described
+  return page(
+    {
+      title: message === undefined ? 'Sign in' : 'Error: Sign in',
+      formTargets: [formTarget(redirectUri)],
+    },
     <>
       <h1>Sign in</h1>
       {application === undefined ? null : (
@@ -25,9 +32,9 @@ export const loginPage = (
           to continue to <strong id="application-name">{application}</strong>
         </p>
       )}
-      {failure === undefined ? null : (
+      {message === undefined ? null : (
         <p class="alarm" role="alert" id="error-msg">
-          {messages.get(failure) ?? wrongCredentials}
+          {message}
         </p>
       )}
       <form method="post" action="/commonauth" id="loginForm">
@@ -41,13 +48,24 @@ export const loginPage = (
           spellcheck={false}
           required
           autofocus
+          {...blamed}
         />
         <label for="password">Password</label>
-        <input id="password" name="password" type="password" autocomplete="current-password" required />
+        <input
+          id="password"
+          name="password"
+          type="password"
+          autocomplete="current-password"
+          required
+          {...blamed}
+        />
         <input type="hidden" name="sessionDataKey" value={key} />
-        <button type="submit" id="sign-in-button">
-          Sign in
-        </button>
+        <div class="actions">
+          <button type="submit" id="sign-in-button">
+            Sign in
+          </button>
+        </div>
       </form>
     </>,
   )
+}

@@ -7,7 +7,7 @@ export const logoutPage = (): Response =>
     <>
       <h1>Sign out?</h1>
       <p class="soft">Impersonations that were begun in this sign-in end with it.</p>
-      <form method="post" action="/oidc/logout" id="logoutForm">
+      <form method="post" action="/oidc/logout" id="logoutForm" class="actions">
         <button type="submit" id="sign-out-button">
           Sign out
         </button>

@@ -5,6 +5,7 @@ import type { Trace } from '../audit.ts'
 import { readRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { findAccount } from '../directory/accounts.ts'
+import { authorizedApis } from '../directory/application-authorizations.ts'
 import { findClient } from '../directory/applications.ts'
 import type { Log } from '../log.ts'
 import { findInteraction, type Interaction, interactionCookie, type Stage } from '../sign-in/interaction.ts'
@@ -60,6 +61,7 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
       ])
       if (!application || !account) return error(c.req.raw, over)
       const { parameters } = interaction
+      const apis = await authorizedApis(db, application.id)
       return consentPage({
         key,
         application: application.name,
@@ -67,6 +69,9 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
         userName: account.userName,
         requestedSubject: parameters.requested_subject,
         scopes: [...new Set((parameters.scope ?? '').split(/\s+/).filter((scope) => scope !== ''))],
+        displayNames: new Map(
+          apis.flatMap(({ scopes }) => scopes.map((scope) => [scope.name, scope.displayName])),
+        ),
       })
     })
     .get('/oauth2_error.do', (c) =>
