@@ -5,6 +5,8 @@ import { invalidRequest } from './problem.ts'
 
 const largest = 1_048_576
 const deepest = 32
+const mostValues = 20_000
+const mostViolations = 10
 const notExpected = 'Provided request body content is not in the expected format.'
 
 const tooLarge = () => invalidRequest('The request body is larger than 1 MiB.', { status: 413 })
@@ -54,7 +56,10 @@ export const isStorable = (text: string): boolean => !text.includes('\0') && tex
 const parseJson = (bytes: Uint8Array): unknown => {
   const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   if (isTooDeep(text)) throw new Error('nested too deeply')
+  let values = 0
   return JSON.parse(text, (key, value: unknown) => {
+    values += 1
+    if (values > mostValues) throw new Error('has more values than anything we store')
     if (!isStorable(key) || (typeof value === 'string' && !isStorable(value)))
       throw new Error('contains NUL or a broken surrogate')
     // it would become a prototype on the first careless copy
@@ -73,7 +78,7 @@ export const parse = <Schema extends z.ZodType>(schema: Schema, body: unknown): 
   const wrongType = issues.some(
     ({ code, message }) => code === 'invalid_type' && !message.endsWith('received undefined'),
   )
-  const violations = issues.map(violation).join('; ')
+  const violations = issues.slice(0, mostViolations).map(violation).join('; ')
   throw invalidRequest(wrongType ? `${notExpected} ${violations}` : violations, { cause: parsed.error })
 }
 

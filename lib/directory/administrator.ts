@@ -1,4 +1,5 @@
 /** The Administrator role and its first member, as a start brings them in. */
+import { mask } from '../audit.ts'
 import { exactly, revisionIs, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { userNameKey } from './accounts.ts'
@@ -89,7 +90,7 @@ const accountWrites = async (
     event: {
       event: 'user-created',
       target: id,
-      data: { userName, roles: [name] },
+      data: { userName: mask(userName), roles: [name] },
       subjectId: id,
       outcome: 'Success',
     },

@@ -9,10 +9,10 @@ export interface Member {
   readonly active: boolean
 }
 
-/** Statements have a largest number of parameters. */
 const chunkSize = 1_000
 
-const chunks = (ids: readonly string[]): readonly (readonly string[])[] =>
+/** In parts, since statements have a largest number of parameters. */
+export const chunks = (ids: readonly string[]): readonly (readonly string[])[] =>
   Array.from({ length: Math.ceil(ids.length / chunkSize) }, (_, index) =>
     ids.slice(index * chunkSize, (index + 1) * chunkSize),
   )

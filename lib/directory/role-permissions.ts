@@ -1,6 +1,7 @@
 /** The permissions of a role, and which may be given to it. */
 import type { Db } from '../database/connect.ts'
 import type { Caller } from './caller.ts'
+import { chunks } from './role-members.ts'
 import { type Audience, applicationOf, type RoleRefusal } from './roles.ts'
 
 export interface Permission {
@@ -29,8 +30,11 @@ export const refusePermissions = async (
   permissions: readonly string[],
 ): Promise<RoleRefusal | undefined> => {
   if (permissions.length === 0) return undefined
-  const rows = await db.selectFrom('scope').select('name').where('name', 'in', permissions).execute()
-  const existing = new Set(rows.map(({ name }) => name))
+  const existing = new Set<string>()
+  for (const chunk of chunks(permissions)) {
+    const rows = await db.selectFrom('scope').select('name').where('name', 'in', chunk).execute()
+    for (const { name } of rows) existing.add(name)
+  }
   const unknown = permissions.find((permission) => !existing.has(permission))
   if (unknown !== undefined) return { refused: 'unknown-permission', permission: unknown }
   if (audience.type === 'application') {

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
 import { type Application, findClient } from './applications.ts'
 import type { Caller } from './caller.ts'
+import { hasUnseen } from './readable-name.ts'
 import { type TextOperator, textMatches } from './text-condition.ts'
 import type { Page } from './user-list.ts'
 
@@ -109,7 +110,11 @@ export const listRoles = async (
 
 /** A name may neither look like one of the system's own nor like one with a domain. */
 export const isRoleName = (name: string): boolean =>
-  name.trim() !== '' && name.length <= 255 && !/^system_/i.test(name) && !/[/\p{Cc}]/u.test(name)
+  name.trim() !== '' &&
+  name.length <= 255 &&
+  !/^system_/i.test(name) &&
+  !name.includes('/') &&
+  !hasUnseen(name)
 
 /** The application of that id, as of the caller's revision. */
 export const applicationOf = async (db: Db, caller: Caller, id: string): Promise<Application | undefined> => {

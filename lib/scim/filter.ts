@@ -14,6 +14,7 @@ export interface Condition {
 }
 
 const longest = 2_048
+const mostComparisons = 20
 const comparison = /\s*([A-Za-z$][\w$:.-]*)\s+([A-Za-z]+)\s+("(?:[^"\\]|\\.)*"|[^\s"]+)\s*/y
 const conjunction = /(and|or)\s+/iy
 
@@ -41,6 +42,7 @@ export const parseFilter = (text: string, scimType: ScimType = 'invalidFilter'):
     if (!value || !isStorable(value))
       throw no("The filter's value has to be a JSON string that is not empty.")
     conditions.push({ attribute, operator, value })
+    if (conditions.length > mostComparisons) throw no(`A filter may have ${mostComparisons} comparisons.`)
     at += whole.length
     if (at === text.length) return conditions
     conjunction.lastIndex = at

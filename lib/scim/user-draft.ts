@@ -10,6 +10,7 @@ import {
   userNameAttribute,
 } from '../directory/attributes.ts'
 import type { Caller } from '../directory/caller.ts'
+import { hasDisguised, hasUnseen } from '../directory/readable-name.ts'
 import type { User } from '../directory/users.ts'
 import { hashPassword as hash, inPasswordQueue, longestPassword } from '../sign-in/password.ts'
 import { actingError, bad, ScimError } from './error.ts'
@@ -21,6 +22,7 @@ const largestAttributes = 65_536
 
 /** Facts of WSO2: 3 to 50 characters without white space, `*`, `?` and `%`; a slash would name a user store. */
 const userNameRule = /^[^\s*?%/\p{Cc}]{3,50}$/u
+const tenantSuffix = /@carbon\.super$/i
 
 export interface Drafted {
   readonly attributes: Attributes
@@ -76,10 +78,13 @@ const readUserName = (written: unknown): string => {
       ? written
           .normalize('NFC')
           .replace(/^PRIMARY\//i, '')
-          .replace(/@carbon\.super$/i, '')
+          .replace(tenantSuffix, '')
       : ''
   if (!userNameRule.test(name)) {
     throw bad('invalidValue', 'userName has to be 3 to 50 characters without white space, *, ?, % and /.')
+  }
+  if (hasUnseen(name) || hasDisguised(name) || tenantSuffix.test(name)) {
+    throw bad('invalidValue', 'userName may not be one that looks like the name of somebody else.')
   }
   return name
 }

@@ -3,7 +3,7 @@ import { type Attribute, isObject } from '../directory/attributes.ts'
 import { bad } from './error.ts'
 import type { Condition } from './filter.ts'
 import type { Step } from './user-path.ts'
-import { complexValue, storedValue, subValue, withoutEmpty } from './user-value.ts'
+import { complexValue, mostEntries, storedValue, subValue, withoutEmpty } from './user-value.ts'
 
 type Entry = Readonly<Record<string, unknown>>
 
@@ -16,15 +16,27 @@ const put = (draft: Draft, { name }: Attribute, value: unknown) => {
   else draft.set(name, value)
 }
 
-const same = (left: unknown, right: unknown) => Bun.deepEquals(left, right, true)
+/** Equal for values that say the same, in whatever order. */
+const keyOf = (item: unknown): string =>
+  JSON.stringify(
+    isObject(item) ? Object.entries(item).sort(([one], [other]) => (one < other ? -1 : 1)) : item,
+  )
 
 /** `added` behind `entries`, without repeats; a new primary one takes the place of the old. */
-const append = (entries: readonly unknown[], added: readonly unknown[]): readonly unknown[] => {
+const append = (
+  { name }: Attribute,
+  entries: readonly unknown[],
+  added: readonly unknown[],
+): readonly unknown[] => {
   const primary = added.some((item) => isObject(item) && item.primary === true)
   const kept = primary
     ? entries.map((item) => (isObject(item) ? withoutEmpty({ ...item, primary: undefined }) : item))
     : entries
-  return [...kept, ...added.filter((item) => !kept.some((one) => same(one, item)))]
+  const known = new Set(kept.map(keyOf))
+  const result = [...kept, ...added.filter((item) => !known.has(keyOf(item)))]
+  // looked at after every step: operations could let it grow until nothing else is served
+  if (result.length > mostEntries) throw bad('invalidValue', `${name} may have ${mostEntries} values.`)
+  return result
 }
 
 const compare = (condition: Condition, entry: Entry, attribute: Attribute): boolean => {
@@ -67,7 +79,7 @@ const applyToSome = (draft: Draft, step: Step) => {
       filter.filter(({ operator }) => operator === 'eq').map((one) => [one.attribute, one.value]),
     )
     const entry = rewrite(step, complexValue(attribute, described))
-    put(draft, attribute, append(entries, entry ? [entry] : []))
+    put(draft, attribute, append(attribute, entries, entry ? [entry] : []))
     return
   }
   const rewritten = new Map(chosen.map((entry) => [entry, rewrite(step, entry)]))
@@ -108,6 +120,6 @@ export const applyStep = (draft: Draft, step: Step) => {
     const written = storedValue(attribute, value)
     const stored = draft.get(attribute.name)
     const grows = op === 'add' && Array.isArray(written) && Array.isArray(stored)
-    put(draft, attribute, grows ? append(stored, written) : written)
+    put(draft, attribute, grows ? append(attribute, stored, written) : written)
   }
 }

@@ -5,7 +5,8 @@ import { bad } from './error.ts'
 type Entry = Readonly<Record<string, unknown>>
 
 const longestText = 2_048
-const mostEntries = 100
+/** How many values an attribute may have. */
+export const mostEntries = 100
 
 const text = (name: string, value: unknown): string => {
   if (typeof value !== 'string') throw bad('invalidValue', `${name} has to be a string.`)

@@ -1,6 +1,7 @@
 /** The ApplicationModel: its defaults, and which of its fields this server owns. Unknown settings are kept. */
 import * as z from 'zod'
 import type { ApplicationRecord, Settings } from '../../directory/application-records.ts'
+import { hasUnseen } from '../../directory/readable-name.ts'
 import { tenantPath } from '../tenant.ts'
 import { invalidApplication, notSupported } from './problem.ts'
 
@@ -89,6 +90,7 @@ const owned = new Set([
   'name',
   'applicationEnabled',
   'clientId',
+  'clientSecret',
   'issuer',
   'realm',
   'access',
@@ -117,7 +119,7 @@ const reserved = ['Console', 'My Account']
 
 /** Throws the `Problem` of a name that no application may have. */
 export const checkName = (name: string): void => {
-  if (name.trim() === '' || name !== name.trim() || name.length > 255 || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(name))
+  if (name.trim() === '' || name !== name.trim() || name.length > 255 || hasUnseen(name))
     throw invalidApplication(
       'The application name must have 1 to 255 printable characters and neither begin nor end with a space.',
     )

@@ -111,6 +111,8 @@ export interface OAuthRules {
   readonly lifetimes: Lifetimes
   /** `regexp=` callbacks beside subject tokens. */
   readonly allowRegexpCallbacks: boolean
+  /** Grant types that are not among the known ones: those of plugins. */
+  readonly furtherGrantTypes?: readonly string[]
 }
 
 /** The settings with every length of time filled in, and without what is not among them. */
@@ -143,7 +145,8 @@ const complete = (written: OAuth, lifetimes: Lifetimes): Settings => {
 
 /** Checks what a client wrote and takes id and secret out of what is stored. Throws `Problem`. */
 export const settingsOf = (written: OAuth, rules: OAuthRules) => {
-  const unknown = written.grantTypes.filter((grant) => !grantTypes.has(grant))
+  const further = new Set(rules.furtherGrantTypes)
+  const unknown = written.grantTypes.filter((grant) => !grantTypes.has(grant) && !further.has(grant))
   if (unknown.length > 0) throw invalidOAuth(`Unknown grant types: ${unknown.join(', ')}.`)
   checkCallbacks(written, rules.allowRegexpCallbacks)
   const { clientId, clientSecret } = written
