@@ -526,6 +526,14 @@ for (const database of databases) {
         () => put(id, { ...protocol, callbackURLs: ['https://evil.example/cb'] }, manager),
         power,
       )
+      // what the manager saw of his own application he no longer sees now that it may impersonate
+      const secretSeenBy = async (headers?: Record<string, string>) => {
+        const response = await server.send('GET', `${path}/${id}/inbound-protocols/oidc`, undefined, headers)
+        const { clientSecret } = (await response.json()) as { clientSecret?: string }
+        return [response.status, clientSecret]
+      }
+      expect(await secretSeenBy(manager)).toEqual([200, undefined])
+      expect(await secretSeenBy()).toEqual([200, protocol.clientSecret])
       for (const body of [
         { applicationEnabled: false },
         { advancedConfigurations: { skipLoginConsent: true } },

@@ -162,5 +162,9 @@ export const newCredential = (): string =>
 /** The OpenIDConnectConfiguration as it is answered. */
 export const renderOAuth = (
   settings: Settings,
-  { clientId, clientSecret, revoked }: { clientId: string; clientSecret: string; revoked: boolean },
+  {
+    clientId,
+    clientSecret,
+    revoked,
+  }: { clientId: string; clientSecret: string | undefined; revoked: boolean },
 ) => ({ ...settings, clientId, clientSecret, state: revoked ? 'REVOKED' : 'ACTIVE' })
