@@ -11,7 +11,7 @@ import type { Validator } from './impersonation/validator.ts'
 import type { Vault } from './keys/secrets.ts'
 import type { SigningKeys } from './keys/signing.ts'
 import type { Log } from './log.ts'
-import { oauth } from './oauth/oauth.ts'
+import { type OAuthPlugins, oauth } from './oauth/oauth.ts'
 import { pages } from './pages/pages.tsx'
 import { scim } from './scim/scim.ts'
 
@@ -21,6 +21,7 @@ export interface AppNeeds {
   readonly vault: Vault
   readonly keys: SigningKeys
   readonly validators: readonly Validator[]
+  readonly plugins?: OAuthPlugins
   readonly organization: { readonly id: string; readonly name: string }
   readonly log: Log
 }
@@ -73,6 +74,7 @@ export const app = (needs: AppNeeds): App => {
         vault: needs.vault,
         oauthRules: {
           lifetimes: config.oauth.tokenValidation,
+          furtherGrantTypes: needs.plugins?.grantTypes.map(({ type }) => type) ?? [],
           allowRegexpCallbacks: config.impersonation.allowRegexpCallbacks,
         },
       }),

@@ -46,6 +46,9 @@ const events = {
   'configuration-type-created': { action: 'configuration-type-created', impersonation: false },
   'configuration-changed': { action: 'configuration-changed', impersonation: false },
   'signing-key-created': { action: 'signing-key-created', impersonation: false },
+  'plugin-loaded': { action: 'plugin-loaded', impersonation: false },
+  'plugin-answered': { action: 'plugin-answered', impersonation: false },
+  'configuration-reloaded': { action: 'configuration-reloaded', impersonation: false },
   'request-abandoned': { action: 'request-abandoned', impersonation: false },
 } as const satisfies Record<string, { action: string; impersonation: boolean }>
 

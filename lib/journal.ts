@@ -10,6 +10,7 @@ import { auditLine, auditWriter, looks } from './audit.ts'
 import { commit, write } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
 import type { Log } from './log.ts'
+import { auditEvents } from './metrics.ts'
 
 const batch = 500
 const pauseMilliseconds = 100
@@ -63,6 +64,7 @@ export const startJournal = (db: Db, file: string, log: Log): Journal => {
       const ids = rows.map(({ id }) => id)
       const marked = db.updateTable('audit').set({ line_at: new Date().toISOString() }).where('id', 'in', ids)
       await commit(db, [write(marked)])
+      for (const { action, outcome } of rows) auditEvents.add(action, outcome)
       if (rows.length < batch) return
     }
   }

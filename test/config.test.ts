@@ -77,6 +77,7 @@ describe('an empty file', () => {
         baseUrl: 'https://localhost:9443',
         tls: { enabled: true },
         trustedProxies: [],
+        metrics: 'loopback',
         hosts: ['localhost:9443', '127.0.0.1:9443', '[::1]:9443'],
       },
       issuer: 'https://localhost:9443/oauth2/token',

@@ -23,6 +23,18 @@ const reach = async (path: string, script: string): Promise<Response | undefined
   }
 }
 
+/** Whether a server listens in this data folder. */
+export const isServing = async (dataDirectory: string): Promise<boolean> => {
+  const path = socketOf(dataDirectory)
+  if (!existsSync(path)) return false
+  try {
+    await fetch('http://localhost/', { unix: path })
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Has a running server execute a script; false when none runs. Throws what the server says. */
 export const executeInServer = async (dataDirectory: string, script: string): Promise<boolean> => {
   const response = await reach(socketOf(dataDirectory), script)

@@ -12,6 +12,14 @@ const usage = `mayact: an authorization server for user impersonation
   mayact [serve] [--config deployment.toml]   the server
   mayact migrate [--config FILE]              creates or upgrades the tables
   mayact db exec SCRIPT [--config FILE]       runs an SQL script in one transaction
+  mayact check [--json] [--mail]              what is wrong or missing, and the call that mends it
+  mayact demo [--json] [--keep]               plays an impersonation on a server of its own and shows it
+  mayact backup FILE [--config FILE]          a checked copy of the SQLite database, of a running server too
+  mayact restore FILE [--force]               puts a backup in the place of a stopped server's database
+  mayact plugins list                         what is loaded, with hashes
+  mayact plugins types                        writes what an editor needs into the folder of plugins
+  mayact plugins new NAME                     writes a first file to change
+  mayact plugins test FILE                    asks a plugin with example requests
   mayact --version | --help
 `
 
@@ -22,7 +30,18 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   migrate: async () => (await import('./migrate.ts')).migrateCommand,
   'db exec': async () => (await import('./db-exec.ts')).dbExec,
+  'plugins list': async () => (await import('./plugins.ts')).listPlugins,
+  'plugins types': async () => (await import('./plugins.ts')).writeTypes,
+  'plugins new': async () => (await import('./plugins.ts')).newPlugin,
+  'plugins test': async () => (await import('./plugins-test.ts')).testPlugin,
+  check: async () => (await import('./check.ts')).check,
+  demo: async () => (await import('./demo.ts')).demo,
+  backup: async () => (await import('./backup.ts')).backup,
+  restore: async () => (await import('./restore.ts')).restore,
 }
+
+/** Options that are handed to their command among its operands. */
+const flags: ReadonlySet<string> = new Set(['--json', '--keep', '--mail', '--force'])
 
 const read = (words: readonly string[], environment: Environment) => {
   const rest: string[] = []
@@ -34,11 +53,12 @@ const read = (words: readonly string[], environment: Environment) => {
       configFile = words[index]
       if (configFile === undefined) throw new Misuse('--config needs a file')
     } else if (word.startsWith('--config=')) configFile = word.slice('--config='.length)
-    else if (word.startsWith('-')) throw new Misuse(`unknown option ${word}`)
+    else if (word.startsWith('-') && !flags.has(word)) throw new Misuse(`unknown option ${word}`)
     else rest.push(word)
   }
   const [first = 'serve', ...others] = rest
-  const name = first === 'db' ? `db ${others.shift() ?? ''}`.trim() : first
+  const isTwoWords = first === 'db' || first === 'plugins'
+  const name = isTwoWords ? `${first} ${others.shift() ?? ''}`.trim() : first
   const command = commands[name]
   if (!command) throw new Misuse(`unknown command ${name}`)
   return { command, invocation: { configFile, operands: others, environment } }

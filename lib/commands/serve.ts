@@ -1,18 +1,23 @@
 /** `mayact serve`: composes configuration → database → app → listener, and drains on SIGTERM. */
-import { app } from '../app.ts'
 import { type Config, ConfigurationError } from '../config.ts'
-import { close } from '../database/commit.ts'
+import { close, commit } from '../database/commit.ts'
 import { startMailer } from '../email/mailer.ts'
+import { startHousekeeper } from '../housekeeping/housekeeper.ts'
 import { startJournal } from '../journal.ts'
-import { loadTls } from '../keys/tls.ts'
+import { removeCopies } from '../plugins/files.ts'
+import { startFollowers } from '../plugins/followers.ts'
 import { listenForCommands } from './control.ts'
+import { drain } from './drain.ts'
 import { configure, type Invocation, Misuse } from './invocation.ts'
+import { type Listener, startListener } from './listener.ts'
 import { located } from './located.ts'
-import { refuseNotYet } from './not-yet.ts'
+import { warnNotYet } from './not-yet.ts'
 import { type Opened, open } from './open.ts'
+import { pluginsOf, recordLoaded } from './plugins-of.ts'
+import { compose, type Live, reloader } from './reload.ts'
+import { startTelemetry } from './telemetry.ts'
+import { tlsOf } from './tls-of.ts'
 
-/** Larger than any request of ours; the doors set their own, smaller limits. */
-const largestBody = 2_097_152
 const drainMilliseconds = 10_000
 
 const inUse = ({ file, server }: Config) =>
@@ -28,13 +33,6 @@ const probe = (config: Config) => {
   } catch {
     throw inUse(config)
   }
-}
-
-const tlsOf = async ({ server, dataDirectory }: Config) => {
-  if (!server.tls.enabled) return undefined
-  const { certificate, key } = server.tls
-  const pair = certificate !== undefined && key !== undefined ? { certificate, key } : {}
-  return loadTls({ ...pair, directory: dataDirectory, hostname: server.hostname, now: new Date() })
 }
 
 const welcome = ({ server, superAdmin, issuer }: Config, { administratorCreated }: Opened) => {
@@ -61,12 +59,28 @@ const welcome = ({ server, superAdmin, issuer }: Config, { administratorCreated 
 export const serve = async (invocation: Invocation): Promise<undefined> => {
   if (invocation.operands.length > 0) throw new Misuse(`serve takes no operands`)
   const { config, log } = await configure(invocation)
-  refuseNotYet(config, log)
+  warnNotYet(config, log)
   probe(config)
   const tls = await located(config, () => tlsOf(config))
-  const opened = await located(config, () => open(config, log))
+  const plugins = await pluginsOf(config, log)
+  const opened = await located(config, () => open(config, log)).catch(async (error: unknown) => {
+    await plugins.remove()
+    throw error
+  })
   const { db } = opened
-  const server = app({ ...opened, config, log })
+  const composed = await located(config, async () => compose(opened, config, plugins, log)).catch(
+    async (error: unknown) => {
+      await plugins.remove()
+      await close(db)
+      throw error
+    },
+  )
+  let live: Live = { config, plugins, tls, server: composed }
+  if (plugins.files.length > 0) {
+    const trace = { id: crypto.randomUUID(), address: 'start-up' }
+    await commit(db, recordLoaded(db, plugins, trace, new Date()))
+    for (const { name, file, sha256 } of plugins.files) log.info({ name, file, sha256 }, 'plugin loaded')
+  }
   const journal = startJournal(db, config.log.auditFile, log)
   const mailer = startMailer(
     db,
@@ -77,17 +91,20 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     },
     log,
   )
-  let listener: ReturnType<typeof Bun.serve>
+  const requests = drain()
+  const telemetry = startTelemetry(
+    { db, log, access: () => live.config.server.metrics },
+    live.server.routes.map(({ path }) => path),
+  )
+  let listener: Listener
   try {
-    listener = Bun.serve({
-      hostname: config.server.bind,
-      port: config.server.port,
-      ...(tls ? { tls: { cert: tls.cert, key: tls.key } } : {}),
-      maxRequestBodySize: largestBody,
-      development: false,
-      fetch: (request, self) => server.fetch(request, self.requestIP(request)?.address ?? 'unknown'),
-    })
+    const answer = async (request: Request, address: string) =>
+      telemetry.observe(request, address, () =>
+        requests.take(request, () => live.server.fetch(request, address)),
+      )
+    listener = startListener(config.server, tls, answer, log)
   } catch {
+    await plugins.remove()
     await mailer.stop()
     await journal.stop()
     await close(db)
@@ -95,18 +112,30 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   }
   const stopCommands =
     config.database.type === 'sqlite' ? listenForCommands(db, config.dataDirectory, log) : undefined
+  const housekeeper = startHousekeeper(db, log)
+  const followers = startFollowers(db, log)
+  followers.follow(plugins.followers, config.plugins.timeoutMilliseconds)
   let stopping = false
   const stop = async (signal: string) => {
     if (stopping) return
     stopping = true
     log.info({ signal }, 'stopping: no new requests, finishing those under way')
     stopCommands?.()
-    await Promise.race([listener.stop(), Bun.sleep(drainMilliseconds)])
+    await requests.finish(listener, drainMilliseconds)
+    telemetry.stop()
+    await followers.stop()
+    await removeCopies()
+    await housekeeper.stop()
     await mailer.stop()
     await journal.stop()
     await close(db)
     process.exit(0)
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal))
+  const current = () => live
+  const replace = (next: Live) => {
+    live = next
+  }
+  process.on('SIGHUP', reloader({ invocation, opened, listener, followers, log, current, replace }))
   welcome(config, opened)
 }

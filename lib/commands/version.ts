@@ -1,4 +1,6 @@
 import { version } from '../../package.json'
 
+export { version }
+
 /** `mayact --version`. */
 export const versionText = `mayact ${version}\n`

@@ -91,6 +91,7 @@ const server = z.strictObject({
   node_ip: host.optional(),
   data: text.default('data'),
   trusted_proxies: z.array(network).default([]),
+  metrics: z.enum(['loopback', 'everybody', 'off']).default('loopback'),
   tls: z
     .strictObject({
       enabled: z.boolean().default(true),

@@ -15,6 +15,8 @@ export interface Server {
     | { readonly enabled: false }
   /** Addresses and networks (CIDR) whose `X-Forwarded-…` headers are believed. */
   readonly trustedProxies: readonly string[]
+  /** Who may read /metrics. */
+  readonly metrics: 'loopback' | 'everybody' | 'off'
   /** The Host headers that are answered, in lower case. */
   readonly hosts: readonly string[]
 }
@@ -77,6 +79,7 @@ export const serverOf = (draft: Draft): Server => {
     baseUrl: `${base.origin}${base.pathname}`.replace(/\/+$/, ''),
     tls: server.tls.enabled ? { enabled: true, ...certificate(draft) } : { enabled: false },
     trustedProxies: server.trusted_proxies,
+    metrics: server.metrics,
     hosts: hostsOf(scheme, hostname, port, base),
   }
 }

@@ -6,6 +6,7 @@ import { revisionIs } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { type Account, accountIs, findAccounts, isActive } from '../directory/accounts.ts'
 import { findClient, mayImpersonate } from '../directory/applications.ts'
+import { findPeople, type KnownPerson } from '../directory/people.ts'
 import { grantedScopes } from '../directory/permissions.ts'
 import { type Approved, approve } from '../tokens/approval.ts'
 import type { Phase, Validator, ValidatorAnswer, ValidatorRequest } from './validator.ts'
@@ -30,6 +31,8 @@ export interface Asked {
   readonly clientId: string
   readonly requestedScopes: readonly string[]
   readonly sessionId: string
+  /** Why, in the words of whoever asks. */
+  readonly reason?: string | undefined
 }
 
 export interface Refused {
@@ -49,8 +52,8 @@ const refuse = (refused: Refused): Decision => ({ approved: undefined, refused }
 
 const deny = (code: string, message: string): ValidatorAnswer => ({ allow: false, code, message })
 
-/** Runs one validator: whoever throws, answers late or widens the scopes denies. */
-const ask = async (
+/** Asks one validator: whoever throws, answers late or widens the scopes denies. */
+export const ask = async (
   validator: Validator,
   request: Omit<ValidatorRequest, 'signal'>,
   limit: number,
@@ -119,6 +122,7 @@ export const decide = async (needs: DecideNeeds, asked: Asked, now: Date): Promi
     })
   }
   const requestedScopes = Object.freeze([...asked.requestedScopes])
+  let people: Promise<ReadonlyMap<string, KnownPerson>> | undefined
   let scopes = requestedScopes
   for (const validator of inOrder(needs.validators)) {
     const request = Object.freeze({
@@ -129,7 +133,12 @@ export const decide = async (needs: DecideNeeds, asked: Asked, now: Date): Promi
       organization,
       requestedScopes,
       scopes,
+      reason: asked.reason,
       now,
+      people: () => {
+        people ??= findPeople(db, [asked.impersonatorId, asked.subjectId])
+        return people
+      },
       granted: (account: typeof impersonator, wanted: Iterable<string>) =>
         grantedScopes(db, n, account, application, wanted),
     })

@@ -8,6 +8,7 @@ import type { Db } from '../database/connect.ts'
 import { inserting, prepared } from '../database/prepared.ts'
 import { mintImpersonatedAccessToken } from '../tokens/access-token.ts'
 import { type Approval, type Approved, redeemApproval } from '../tokens/approval.ts'
+import type { Claims } from '../tokens/claims.ts'
 import type { Issuer, Minted } from '../tokens/issuer.ts'
 import { beginLineage, lineageAlive } from '../tokens/lineage.ts'
 import { mintSubjectToken } from '../tokens/subject-token.ts'
@@ -138,13 +139,14 @@ export const startImpersonation = async (
   subjectToken: FoundToken & { readonly impersonationId: string },
   trace: Trace,
   now: Date,
+  contributed: Claims = {},
 ): Promise<{ accessToken: Minted; scopes: readonly string[]; writes: Write[] }> => {
   const approval = redeemApproval(approved, 'exchange')
   const { impersonationId, lineageId, lineageEndsAt } = subjectToken
   const endsAt = earlier(plusSeconds(now, accessSeconds(approval, lifetimes)), lineageEndsAt)
   const impersonation = { id: impersonationId, lineageId }
   const [accessToken, notice] = await Promise.all([
-    mintImpersonatedAccessToken(db, issuer, approval, impersonation, endsAt, now),
+    mintImpersonatedAccessToken(db, issuer, approval, impersonation, contributed, endsAt, now),
     startedNotice(db, mail, approval, impersonationId, now),
   ])
   if (notice.missingAddress) unaddressed(approval.subjectId)

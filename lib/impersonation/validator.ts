@@ -1,6 +1,7 @@
 /** The contract of an impersonation validator: one rule that may refuse or narrow an impersonation. */
 import type { Account } from '../directory/accounts.ts'
 import type { Application } from '../directory/applications.ts'
+import type { KnownPerson } from '../directory/people.ts'
 
 export type Phase = 'authorize' | 'exchange'
 
@@ -16,10 +17,14 @@ export interface ValidatorRequest {
   readonly requestedScopes: readonly string[]
   /** What is left of them so far. A validator may narrow these, never widen them. */
   readonly scopes: readonly string[]
+  /** The request's parameter `reason`, when it has one. */
+  readonly reason: string | undefined
   readonly now: Date
   readonly signal: AbortSignal
   /** The scopes among `scopes` that an account may have in the application. */
   granted(account: Account, scopes: Iterable<string>): Promise<ReadonlySet<string>>
+  /** Impersonator and subject with names and addresses, by id; read when the first rule asks. */
+  people(): Promise<ReadonlyMap<string, KnownPerson>>
 }
 
 export type ValidatorAnswer =

@@ -55,7 +55,7 @@ const longestClientId = 255
 
 /** Throws PageProblem. */
 export const findPlace = async (
-  { db, rules }: ReadNeeds,
+  { db, rules, responseTypes }: ReadNeeds,
   parameters: ReadonlyMap<string, string>,
 ): Promise<Place> => {
   const clientId = parameters.get('client_id')
@@ -78,7 +78,8 @@ export const findPlace = async (
     const message = 'The redirect_uri of the request is not the one that is registered for the application.'
     throw new PageProblem('invalid_callback', message)
   }
-  const mode = modeOf(parameters.get('response_type') ?? '', parameters.get('response_mode'), rules)
+  const type = parameters.get('response_type') ?? ''
+  const mode = modeOf(type, parameters.get('response_mode'), rules, responseTypes.has(type))
   return { client, revision, redirectUri, mode, state: parameters.get('state') }
 }
 

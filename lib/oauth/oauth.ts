@@ -4,6 +4,7 @@ import type { Trace } from '../audit.ts'
 import type { Config } from '../config.ts'
 import type { Db } from '../database/connect.ts'
 import { messageDomain } from '../email/address.ts'
+import type { ClaimsContributor } from '../impersonation/contributed-claims.ts'
 import type { Validator } from '../impersonation/validator.ts'
 import type { Vault } from '../keys/secrets.ts'
 import type { SigningKeys } from '../keys/signing.ts'
@@ -13,11 +14,22 @@ import { commonauth } from './commonauth.ts'
 import { discovery } from './discovery.ts'
 import { OAuthError } from './error.ts'
 import { grantRegistry } from './grants/grant.ts'
+import { type PluginGrantType, pluginGrant } from './grants/plugin.ts'
 import { tokenExchange } from './grants/token-exchange.ts'
 import { jwks } from './jwks.ts'
 import { type LogoutNeeds, logout } from './logout.ts'
+import type { PluginResponseType } from './response-types/plugin.ts'
 import { responseTypeRegistry } from './response-types/registry.ts'
 import { token } from './token.ts'
+
+/** What plugins bring; their validators are among the other ones. */
+export interface OAuthPlugins {
+  readonly responseTypes: readonly PluginResponseType[]
+  readonly grantTypes: readonly PluginGrantType[]
+  readonly claims: readonly ClaimsContributor[]
+}
+
+const noPlugins: OAuthPlugins = { responseTypes: [], grantTypes: [], claims: [] }
 
 export interface OAuthNeeds {
   readonly config: Config
@@ -25,6 +37,7 @@ export interface OAuthNeeds {
   readonly vault: Vault
   readonly keys: SigningKeys
   readonly validators: readonly Validator[]
+  readonly plugins?: OAuthPlugins
   readonly organization: { readonly id: string; readonly name: string }
   readonly log: Log
   traceOf(request: Request): Trace
@@ -57,15 +70,25 @@ export const oauth = (needs: OAuthNeeds) => {
       maxDurationSeconds: impersonation.maxDurationSeconds,
     },
   }
-  const responseTypes = responseTypeRegistry(config.oauth.responseTypes, config.file, {
-    ...deciding,
-    idTokenSeconds: tokenValidation.idTokenSeconds,
-  })
+  const plugins = needs.plugins ?? noPlugins
+  const responseTypes = responseTypeRegistry(
+    config.oauth.responseTypes,
+    config.file,
+    { ...deciding, idTokenSeconds: tokenValidation.idTokenSeconds },
+    plugins.responseTypes,
+  )
   // with the feature off there is nothing here to exchange (design.md §7, invariant 13)
   const offered = impersonation.enabled && exchange.enabled
-  const grants = grantRegistry(
-    offered ? [tokenExchange({ ...deciding, iatValiditySeconds: exchange.iatValiditySeconds })] : [],
-  )
+  const exchanging = {
+    ...deciding,
+    claims: plugins.claims,
+    contributionFailed: (error: Error) => log.warn({ err: error }, 'a plugin contributed no claims'),
+    iatValiditySeconds: exchange.iatValiditySeconds,
+  }
+  const grants = grantRegistry([
+    ...(offered ? [tokenExchange(exchanging)] : []),
+    ...plugins.grantTypes.map((plugin) => pluginGrant(plugin, deciding)),
+  ])
   const rules = {
     allowQueryResponse: impersonation.allowQueryResponse,
     allowRegexp: impersonation.allowRegexpCallbacks,

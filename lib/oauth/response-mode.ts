@@ -17,11 +17,20 @@ export const isAllowedMode = (responseType: string, asked: string | undefined, r
   return asked === 'query' && (responseType !== 'subject_token' || rules.allowQueryResponse)
 }
 
-/** The mode an answer, good or bad, is given in: an unknown one falls back to the response type's own. */
-export const modeOf = (responseType: string, asked: string | undefined, rules: ModeRules): ResponseMode => {
+/**
+ * The mode an answer, good or bad, is given in: an unknown one falls back to the response type's own. What `isOurs` and
+ * no standard type may carry tokens of a plugin, which have no place in a query either.
+ */
+export const modeOf = (
+  responseType: string,
+  asked: string | undefined,
+  rules: ModeRules,
+  isOurs = false,
+): ResponseMode => {
   if (asked === 'form_post') return 'form_post'
   if (responseType === 'subject_token') {
     return rules.allowQueryResponse && asked !== 'fragment' ? 'query' : 'fragment'
   }
-  return carriesToken(responseType) || asked === 'fragment' ? 'fragment' : 'query'
+  const isCustom = isOurs && responseType !== 'code' && responseType !== 'none'
+  return isCustom || carriesToken(responseType) || asked === 'fragment' ? 'fragment' : 'query'
 }

@@ -6,7 +6,7 @@ import { holds, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting, prepared } from '../database/prepared.ts'
 
-export type LineageKind = 'session' | 'impersonation'
+export type LineageKind = 'session' | 'impersonation' | 'client'
 
 export interface Lineage {
   readonly id: string

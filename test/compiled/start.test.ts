@@ -86,15 +86,6 @@ describe('a start that is refused', () => {
     expect(existsSync(join(directory, 'data'))).toBe(false)
   })
 
-  test('it refuses plugins that it would not load', async () => {
-    const directory = folder({
-      'deployment.toml': deployment(await freePort(), (toml) => `${toml}\n[plugins]\ndirectory = "."\n`),
-    })
-    writeFileSync(join(directory, 'rule.ts'), 'export default 1\n')
-    const { code, stderr } = await runCommand(directory)
-    expect([code, stderr.includes('rule.ts')]).toEqual([78, true])
-  })
-
   test('it refuses a command line that is none of its own', async () => {
     expect((await runCommand(folder(), 'bogus')).code).toBe(64)
     expect((await runCommand(folder(), '--bogus')).code).toBe(64)

@@ -4,6 +4,11 @@
  */
 import type { Db } from '../../database/connect.ts'
 import { tokenExchangeGrant } from '../../directory/applications.ts'
+import {
+  type ClaimsContributor,
+  ContributionFailed,
+  contributedClaims,
+} from '../../impersonation/contributed-claims.ts'
 import { type Asked, type DecideNeeds, decide, type Refused } from '../../impersonation/decide.ts'
 import {
   type ImpersonationNeeds,
@@ -20,6 +25,10 @@ import type { Grant, GrantAnswer, GrantRequest } from './grant.ts'
 
 export interface TokenExchangeNeeds extends DecideNeeds, ImpersonationNeeds {
   readonly db: Db
+  /** Further claims of the access token. */
+  readonly claims: readonly ClaimsContributor[]
+  /** Told when one of them fails; the client hears of a refusal. */
+  contributionFailed(error: ContributionFailed): void
   /** A token issued longer ago than this many seconds is refused. */
   readonly iatValiditySeconds: number
 }
@@ -184,6 +193,7 @@ export const tokenExchange = (needs: TokenExchangeNeeds): Grant => ({
       clientId: client.clientId,
       requestedScopes: narrowed(subject.scopes, presented.scope),
       sessionId: subject.sessionId ?? '',
+      reason: request.parameters.get('reason'),
     }
     const place = { applicationId: client.id, organizationId: subject.organizationId, impersonationId }
     const refuse = (error: OAuthError, why: Omit<Refused, 'error'>): GrantAnswer => ({
@@ -206,12 +216,24 @@ export const tokenExchange = (needs: TokenExchangeNeeds): Grant => ({
           : refusal()
       return refuse(error, decision.refused)
     }
+    const contributed = await contributedClaims(db, needs.claims, decision.approved, now).catch(
+      (error: unknown) => {
+        if (error instanceof ContributionFailed) return error
+        throw error
+      },
+    )
+    if (contributed instanceof ContributionFailed) {
+      needs.contributionFailed(contributed)
+      const { contributor: validator, message } = contributed
+      return refuse(refusal(), { validator, code: 'fault', message })
+    }
     const started = await startImpersonation(
       needs,
       decision.approved,
       { ...subject, impersonationId },
       trace,
       now,
+      contributed,
     )
     return {
       response: {

@@ -1,5 +1,6 @@
 /** The response types that `[[oauth.custom_response_type]]` registers, by their exact name. */
 import { ConfigurationError, type ResponseType as Configured } from '../../config.ts'
+import { checkedBy, type PluginResponseType, pluginResponseType } from './plugin.ts'
 import type { ResponseType } from './response-type.ts'
 import {
   type SubjectTokenNeeds,
@@ -10,19 +11,39 @@ import {
 
 const names = new Set(['subject_token', 'id_token subject_token'])
 
-/** Throws ConfigurationError for a class, validator or name that nothing here implements. */
+/** Words that only what is built in may answer. */
+const ours = ['code', 'token', 'id_token', 'subject_token', 'none']
+
+/** `validator` beside a plugin's `class`, where the class looks at the request itself. */
+const isOwnValidator = (entry: Configured) => entry.validator === entry.class
+
+/** Throws ConfigurationError for a class, validator or name that neither we nor a plugin implement. */
 export const responseTypeRegistry = (
   configured: readonly Configured[],
   file: string,
   needs: SubjectTokenNeeds,
+  plugins: readonly PluginResponseType[],
 ): ReadonlyMap<string, ResponseType> => {
   const problems: string[] = []
   const types = new Map<string, ResponseType>()
   configured.forEach((entry, index) => {
     const key = `${file}: oauth.custom_response_type[${index}]`
-    if (entry.class !== subjectTokenClass)
+    const handler = plugins.find(({ name, answer }) => answer && name === entry.class)
+    const validator = plugins.find(({ name, check }) => check && name === entry.validator)
+    if (handler) {
+      if (entry.name.split(' ').some((word) => ours.includes(word))) {
+        problems.push(`${key}.name: a plugin cannot answer with ${ours.join(', ')}`)
+      } else if (!validator && !isOwnValidator(entry)) {
+        problems.push(
+          `${key}.validator: no plugin with a check is named ${entry.validator}; use ${entry.class} or one that has`,
+        )
+      } else {
+        const type = pluginResponseType(entry.name, handler, needs)
+        types.set(entry.name, validator ? checkedBy(validator, type) : type)
+      }
+    } else if (entry.class !== subjectTokenClass)
       problems.push(`${key}.class: nothing here is named ${entry.class}; use ${subjectTokenClass}`)
-    else if (entry.validator !== subjectTokenValidator) {
+    else if (!validator && entry.validator !== subjectTokenValidator) {
       problems.push(
         `${key}.validator: nothing here is named ${entry.validator}; use ${subjectTokenValidator}`,
       )
@@ -30,7 +51,10 @@ export const responseTypeRegistry = (
       problems.push(
         `${key}.name: this class answers to ${[...names].map((name) => `"${name}"`).join(' and ')} only`,
       )
-    } else types.set(entry.name, subjectToken(entry.name, needs))
+    } else {
+      const type = subjectToken(entry.name, needs)
+      types.set(entry.name, validator ? checkedBy(validator, type) : type)
+    }
   })
   if (problems.length > 0) throw new ConfigurationError(problems)
   return types

@@ -42,6 +42,7 @@ export const subjectToken = (name: string, needs: SubjectTokenNeeds): ResponseTy
     clientId: client.clientId,
     requestedScopes: scopes,
     sessionId: signIn.sessionId,
+    reason: parameters.get('reason'),
   })
   return {
     name,

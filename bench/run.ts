@@ -1,0 +1,118 @@
+/**
+ * The performance table of design.md §8: `bun run bench [--seconds 5]`. The compiled binary, 32 closed-loop clients in
+ * this process on the same cores, audit and durable commits on; each figure beside the machine's own limit.
+ */
+import { mkdtempSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { cleanUp, databases } from '../test/databases.ts'
+import { type DeploymentOptions, deploy } from './deployment.ts'
+import { rawHttp, rawSignatures } from './limits.ts'
+import { closedLoop, type Measured, table } from './measure.ts'
+import { prepareScenario, type Tokens } from './scenario.ts'
+
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '5' } } })
+const seconds = Number(values.seconds)
+const clients = 32
+
+const rows: (string | number)[][] = [['scenario', 'per second', 'p50 ms', 'p99 ms', 'of the limit', 'RSS MB']]
+const add = (name: string, measured: Measured, limit: string, memory = '') => {
+  rows.push([name, measured.perSecond, measured.p50, measured.p99, limit, memory])
+  console.error(`${name}: ${measured.perSecond.toFixed(0)}/s`)
+}
+
+const memoryOf = async (pid: number): Promise<string> => {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  const kilobytes = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0)
+  return (kilobytes / 1024).toFixed(0)
+}
+
+const slowDisk = async (): Promise<Record<string, string>> => {
+  const library = join(mkdtempSync(join(tmpdir(), 'mayact-bench-')), 'slow-sync.so')
+  const source = join(import.meta.dir, 'slow-sync.c')
+  const compiler = Bun.spawn(['cc', '-shared', '-fPIC', '-O2', '-o', library, source, '-ldl'])
+  if ((await compiler.exited) !== 0) throw new Error('cc could not compile bench/slow-sync.c')
+  return { LD_PRELOAD: library }
+}
+
+const limits = {
+  RS256: await rawSignatures('RS256', seconds),
+  ES256: await rawSignatures('ES256', seconds),
+}
+add('limit: RS256 signatures', limits.RS256, '')
+add('limit: ES256 signatures', limits.ES256, '')
+add('limit: HTTP echo', await rawHttp(seconds), '')
+
+const share = (measured: Measured, algorithm: 'RS256' | 'ES256', signatures: number) =>
+  `${((measured.perSecond * signatures * 100) / limits[algorithm].perSecond).toFixed(0)} % of ${algorithm}`
+
+const measure = async (
+  label: string,
+  options: DeploymentOptions,
+  parts: readonly ('flow' | 'exchange')[],
+) => {
+  const server = await deploy(options)
+  try {
+    const { authorize, exchange } = await prepareScenario(server.origin, clients)
+    const { pid } = server.process
+    if (parts.includes('exchange')) {
+      const stock: Tokens[] = []
+      const wanted = Math.ceil(seconds * 6_000)
+      const until = performance.now() + 90_000
+      await Promise.all(
+        Array.from({ length: clients }, async (_, client) => {
+          while (stock.length < wanted && performance.now() < until) stock.push(await authorize(client))
+        }),
+      )
+      let missing = 0
+      const measured = await closedLoop(clients, seconds, async (client) => {
+        const tokens = stock.pop()
+        if (!tokens) missing += 1
+        await exchange(tokens ?? (await authorize(client)))
+      })
+      const note = missing > 0 ? ` (${missing} with an authorize)` : ''
+      add(`${label}: exchange${note}`, measured, share(measured, options.algorithm, 1), await memoryOf(pid))
+    }
+    if (parts.includes('flow')) {
+      const measured = await closedLoop(clients, seconds, async (client) => exchange(await authorize(client)))
+      add(`${label}: whole flow`, measured, share(measured, options.algorithm, 3), await memoryOf(pid))
+    }
+  } finally {
+    await server.stop()
+  }
+}
+
+const start = async () => {
+  let server = await deploy({ algorithm: 'RS256' })
+  const times: number[] = []
+  for (let n = 0; n < 11; n += 1) {
+    server = await server.restart()
+    times.push(server.readyAfter)
+  }
+  await Bun.sleep(500)
+  const memory = await memoryOf(server.process.pid)
+  await server.stop()
+  times.sort((a, b) => a - b)
+  rows.push(['start to first 200, existing database (ms)', '', times[5] ?? 0, times[10] ?? 0, '', memory])
+}
+
+await start()
+await measure('SQLite, RS256', { algorithm: 'RS256' }, ['exchange', 'flow'])
+await measure('SQLite, ES256', { algorithm: 'ES256' }, ['exchange', 'flow'])
+await measure(
+  'SQLite on a disk with 2 ms more to sync, ES256',
+  { algorithm: 'ES256', environment: await slowDisk() },
+  ['exchange'],
+)
+const postgres = await databases[1]?.create()
+if (postgres?.type === 'postgres') {
+  const database = `type = "postgres"\nurl = "${postgres.url}"`
+  await measure('Postgres, RS256', { algorithm: 'RS256', database }, ['exchange', 'flow'])
+}
+await cleanUp()
+console.log(
+  `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model}, Bun ${Bun.version}, ${clients} clients, ${seconds} s each\n`,
+)
+console.log(table(rows))

@@ -1,0 +1,79 @@
+/** The key that secrets are sealed with, and the keys that tokens are signed with. */
+import { X509Certificate } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Config } from '../../config.ts'
+import type { Db } from '../../database/connect.ts'
+import { EncryptionKeyError, ensureSameKey, openVault, SealError, type Vault } from '../../keys/secrets.ts'
+import { type Finding, lasting, note, ok, wrong } from './finding.ts'
+
+const about = 'encryption key'
+
+/** Whether opening the vault would make a key: then it is not opened. */
+const isThere = ({ key, keyFile, credentialsDirectory }: Config['encryption']): boolean =>
+  key !== undefined ||
+  existsSync(keyFile) ||
+  ['mayact.key', 'encryption.key'].some(
+    (name) => credentialsDirectory !== undefined && existsSync(join(credentialsDirectory, name)),
+  )
+
+const hasSecrets = async (db: Db): Promise<boolean> =>
+  (await db.selectFrom('meta').select('value').where('name', '=', 'encryption_check').executeTakeFirst()) !==
+  undefined
+
+/** The encryption key beside what it sealed; `vault` is there when it fits. */
+export const checkEncryption = async (
+  config: Config,
+  db: Db | undefined,
+): Promise<{ readonly finding: Finding; readonly vault?: Vault }> => {
+  const { encryption } = config
+  const sealed = db !== undefined && (await hasSecrets(db))
+  if (!isThere(encryption)) {
+    const where = encryption.keyFile
+    if (sealed) {
+      const says = `is missing, and the database has secrets sealed with it: ${where}`
+      return { finding: wrong(about, says, 'restore the key from a backup') }
+    }
+    return { finding: note(about, `is not there yet: the first start makes ${where}`) }
+  }
+  try {
+    const vault = openVault(encryption)
+    // with the row there it compares and writes nothing
+    if (db && sealed) await ensureSameKey(db, vault)
+    const says = sealed ? 'opens what the database has sealed' : 'can be used'
+    return { finding: ok(about, says), vault }
+  } catch (error) {
+    if (!(error instanceof EncryptionKeyError)) throw error
+    return { finding: wrong(about, error.message, 'correct [encryption]') }
+  }
+}
+
+/** The key that signs, and the certificates of all that are alive. */
+export const checkSigning = async (
+  config: Config,
+  db: Db,
+  vault: Vault | undefined,
+  now: Date,
+): Promise<readonly Finding[]> => {
+  const name = 'signing keys'
+  const { signingAlgorithm } = config.oauth
+  const rows = await db
+    .selectFrom('signing_key')
+    .select(['kid', 'algorithm', 'certificate', 'private_key'])
+    .where('retired_at', 'is', null)
+    .orderBy('created_at', 'desc')
+    .execute()
+  const current = rows.find(({ algorithm }) => algorithm === signingAlgorithm)
+  if (!current) return [note(name, `none for ${signingAlgorithm} yet: the next start makes one`)]
+  try {
+    vault?.open(current.private_key, current.kid)
+  } catch (error) {
+    if (!(error instanceof SealError)) throw error
+    return [wrong(name, `the private key ${current.kid} does not open: ${error.message}`)]
+  }
+  return rows.map(({ kid, algorithm, certificate }) => {
+    const end = new Date(new X509Certificate(certificate).validTo)
+    const what = `${algorithm} ${kid === current.kid ? 'signs' : 'is published'}; its certificate`
+    return lasting(name, what, end, now, 'rotate the signing key')
+  })
+}

@@ -1,0 +1,76 @@
+/** The listener, and how it changes its certificate: by a second one on the same port, while the first one finishes. */
+import type { Log } from '../log.ts'
+import { listeningSockets, steerToSecond } from './steer.ts'
+
+/** Larger than any request of ours; the doors set their own, smaller limits. */
+const largestBody = 2_097_152
+/** A connection that began with the old certificate has so long to send its first request. */
+const handoverMilliseconds = 1_000
+
+interface Pair {
+  readonly cert: string
+  readonly key: string
+}
+
+export interface Listener {
+  /** Serves with another certificate from now on; throws when that cannot be, and then nothing has changed. */
+  replace(tls: Pair): Promise<void>
+  /** Takes no new connections; resolves when those that are there have ended, or ends them. */
+  stop(endConnections?: boolean): Promise<void>
+  /** Requests under way, those on connections with an older certificate included. */
+  readonly pendingRequests: number
+}
+
+/** Listens; throws when the address is taken. */
+export const startListener = (
+  place: { readonly bind: string; readonly port: number },
+  tls: Pair | undefined,
+  answer: (request: Request, address: string) => Promise<Response>,
+  log: Log,
+): Listener => {
+  const listen = (pair: Pair | undefined) =>
+    Bun.serve({
+      hostname: place.bind,
+      port: place.port,
+      reusePort: pair !== undefined,
+      ...(pair ? { tls: { cert: pair.cert, key: pair.key } } : {}),
+      maxRequestBodySize: largestBody,
+      development: false,
+      fetch: (request, self) => answer(request, self.requestIP(request)?.address ?? 'unknown'),
+    })
+  let current = listen(tls)
+  const finishing = new Set<typeof current>()
+  let closing: Promise<void> = Promise.resolve()
+
+  const handOver = (pair: Pair) => {
+    const before = listeningSockets(place.port)
+    const next = listen(pair)
+    const [added] = [...listeningSockets(place.port)].filter((socket) => !before.has(socket))
+    const steered = added !== undefined && before.size === 1 && steerToSecond(added)
+    if (!steered)
+      log.warn('a connection that is being made at this moment may be reset: its client tries again')
+    const old = current
+    current = next
+    finishing.add(old)
+    return async () => {
+      await Bun.sleep(handoverMilliseconds)
+      // not waited for: a request under way may take its time
+      old.stop().finally(() => finishing.delete(old))
+    }
+  }
+
+  return {
+    async replace(pair) {
+      // a third listener on the port would be nobody's
+      await closing
+      const close = handOver(pair)
+      closing = close()
+    },
+    async stop(endConnections = false) {
+      await Promise.all([current, ...finishing].map((server) => server.stop(endConnections)))
+    },
+    get pendingRequests() {
+      return [current, ...finishing].reduce((sum, server) => sum + server.pendingRequests, 0)
+    },
+  }
+}
