@@ -126,7 +126,7 @@ create table lineage (
 );
 
 create index lineage_session on lineage (session_id);
-create index lineage_ends on lineage (ends_at);
+create index lineage_ends on lineage (kind, ends_at);
 
 -- A browser session, its id being that of its lineage; the cookie's value is stored as its SHA-256 only.
 create table session (
@@ -208,6 +208,7 @@ create table login_failure (
 
 create index login_failure_account on login_failure (account_key, failed_at);
 create index login_failure_address on login_failure (address, failed_at);
+create index login_failure_failed on login_failure (failed_at);
 
 create table signing_key (
   kid text primary key not null,
@@ -265,6 +266,7 @@ create table outbox (
 );
 
 create index outbox_due on outbox (next_attempt_at) where next_attempt_at is not null;
+create index outbox_sent on outbox (sent_at) where sent_at is not null;
 
 -- The configuration store keeps WSO2's names, columns and constraints, since scripts write to it.
 create table idn_config_type (

@@ -4,6 +4,7 @@
  * lost nothing was written and the caller decides again. There are no interactive transactions.
  */
 import type { CompiledQuery, Kysely } from 'kysely'
+import { commits } from '../metrics.ts'
 import type { Database } from './schema.ts'
 
 interface Compilable {
@@ -78,8 +79,11 @@ const once = (item: Write, index: number, all: readonly Write[]) =>
   all.findIndex((other) => other.kind === 'revision' && other.n === item.n) === index
 
 /** Applies all of `writes` or none. Own writes are read back at once by the same process. */
-export const commit = (db: Kysely<Database>, writes: readonly Write[]): Promise<Outcome> =>
-  use(db, (committer) => committer.commit(writes.filter(once)))
+export const commit = async (db: Kysely<Database>, writes: readonly Write[]): Promise<Outcome> => {
+  const outcome = await use(db, (committer) => committer.commit(writes.filter(once)))
+  commits.add(outcome)
+  return outcome
+}
 
 /** Runs an SQL script of an operator in one transaction; the revision grows, since it may have changed anything. */
 export const runScript = (db: Kysely<Database>, text: string): Promise<void> =>

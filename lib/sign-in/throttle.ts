@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { loginFailures } from '../metrics.ts'
 
 const minutes = 15
 const perAccount = 5
@@ -33,12 +34,14 @@ export const isThrottled = async (db: Db, key: string, address: string, now: Dat
   return Number(account) >= perAccount || Number(from) >= perAddress
 }
 
-export const recordFailure = (db: Db, key: string, address: string, now: Date): Write =>
-  write(
+export const recordFailure = (db: Db, key: string, address: string, now: Date): Write => {
+  loginFailures.add()
+  return write(
     db
       .insertInto('login_failure')
       .values({ id: Bun.randomUUIDv7(), account_key: key, address, failed_at: now.toISOString() }),
   )
+}
 
 /** A success forgets the account's failures; the address's other failures stay. */
 export const forgetFailures = (db: Db, key: string): Write =>

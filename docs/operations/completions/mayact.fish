@@ -1,0 +1,14 @@
+# fish completion of mayact; goes to ~/.config/fish/completions/mayact.fish
+complete -c mayact -n __fish_use_subcommand -f -a serve -d 'the server'
+complete -c mayact -n __fish_use_subcommand -f -a migrate -d 'creates or upgrades the tables'
+complete -c mayact -n __fish_use_subcommand -f -a db -d 'runs an SQL script'
+complete -c mayact -n __fish_use_subcommand -f -a check -d 'what is wrong or missing'
+complete -c mayact -n __fish_use_subcommand -f -a demo -d 'plays an impersonation'
+complete -c mayact -n __fish_use_subcommand -f -a plugins -d 'list, types, new, test'
+complete -c mayact -n __fish_use_subcommand -f -a backup -d 'a copy of the SQLite database'
+complete -c mayact -n __fish_use_subcommand -f -a restore -d 'puts a backup in the place of the database'
+complete -c mayact -n '__fish_seen_subcommand_from db' -a exec
+complete -c mayact -n '__fish_seen_subcommand_from plugins' -a 'list types new test'
+complete -c mayact -n '__fish_seen_subcommand_from restore' -l force
+complete -c mayact -l config -r -F
+complete -c mayact -l json -l version -l help

@@ -1,0 +1,155 @@
+/**
+ * What nothing needs any more, and the statements that remove it. Audit rows are not in here: they stay. Expired
+ * tokens stay a day, so that an exchange can still say that they have expired; an impersonation stays thirty.
+ */
+import { type Write, write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import type { LineageKind } from '../tokens/lineage.ts'
+
+const day = 86_400_000
+
+export const before = (now: Date, milliseconds: number): string =>
+  new Date(now.getTime() - milliseconds).toISOString()
+
+/** Rows that go by their age alone. */
+export interface Rule {
+  readonly name: string
+  /** Whether there is one. */
+  due(): Promise<boolean>
+  /** Removes the oldest `limit` of them; two processes that do it at once remove each row once. */
+  remove(limit: number): Write
+}
+
+const found = async (query: { executeTakeFirst(): Promise<unknown> }) =>
+  (await query.executeTakeFirst()) !== undefined
+
+const tokens = (db: Db, now: Date): Rule => {
+  const old = db
+    .selectFrom('token')
+    .select('hash')
+    .where('expires_at', '<', before(now, day))
+    .orderBy('expires_at')
+  return {
+    name: 'tokens',
+    due: () => found(old.limit(1)),
+    remove: (limit) => write(db.deleteFrom('token').where('hash', 'in', old.limit(limit))),
+  }
+}
+
+const interactions = (db: Db, now: Date): Rule => {
+  const old = db
+    .selectFrom('interaction')
+    .select('id')
+    .where('expires_at', '<', before(now, day))
+    .orderBy('expires_at')
+  return {
+    name: 'interactions',
+    due: () => found(old.limit(1)),
+    remove: (limit) => write(db.deleteFrom('interaction').where('id', 'in', old.limit(limit))),
+  }
+}
+
+const loginFailures = (db: Db, now: Date): Rule => {
+  const old = db
+    .selectFrom('login_failure')
+    .select('id')
+    .where('failed_at', '<', before(now, day))
+    .orderBy('failed_at')
+  return {
+    name: 'login failures',
+    due: () => found(old.limit(1)),
+    remove: (limit) => write(db.deleteFrom('login_failure').where('id', 'in', old.limit(limit))),
+  }
+}
+
+const sentMail = (db: Db, now: Date): Rule => {
+  const old = db
+    .selectFrom('outbox')
+    .select('id')
+    .where('sent_at', '<', before(now, 30 * day))
+    .orderBy('sent_at')
+  return {
+    name: 'sent mail',
+    due: () => found(old.limit(1)),
+    remove: (limit) => write(db.deleteFrom('outbox').where('id', 'in', old.limit(limit))),
+  }
+}
+
+/** The rules in an order in which nothing that is left points to what is gone. */
+export const rules = (db: Db, now: Date): readonly Rule[] =>
+  [tokens, interactions, loginFailures, sentMail].map((rule) => rule(db, now))
+
+/** How long the lineage of each kind stays after its end. */
+export const kept: Readonly<Record<LineageKind, number>> = {
+  impersonation: 30 * day,
+  session: day,
+  client: day,
+}
+
+/** Where a walk through old lineages is. */
+export interface Place {
+  readonly endsAt: string
+  readonly id: string
+}
+
+/**
+ * The next old lineages of a kind behind `place`, and whether something needs them still: a token that hangs on one,
+ * or a lineage that began in it, which would be dead without it.
+ */
+export const oldLineages = (
+  db: Db,
+  kind: LineageKind,
+  now: Date,
+  place: Place,
+  limit: number,
+): Promise<readonly { readonly id: string; readonly endsAt: string; readonly needed: unknown }[]> =>
+  db
+    .selectFrom('lineage')
+    .select(['id', 'ends_at as endsAt'])
+    .select((eb) => [
+      eb
+        .or([
+          eb.exists(
+            eb.selectFrom('token').select('token.hash').whereRef('token.lineage_id', '=', 'lineage.id'),
+          ),
+          eb.exists(
+            eb
+              .selectFrom('lineage as child')
+              .select('child.id')
+              .whereRef('child.session_id', '=', 'lineage.id'),
+          ),
+        ])
+        .as('needed'),
+    ])
+    .where('kind', '=', kind)
+    .where('ends_at', '>=', place.endsAt)
+    .where('ends_at', '<', before(now, kept[kind]))
+    .where((eb) => eb.or([eb('ends_at', '>', place.endsAt), eb('id', '>', place.id)]))
+    .orderBy('ends_at')
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+
+/**
+ * Removes lineages with their session or impersonation. Should one be needed by now, the foreign key of a token
+ * refuses the commit, and a lineage that somebody began in it keeps it.
+ */
+export const removeLineages = (db: Db, ids: readonly string[]): readonly Write[] => {
+  const unneeded = db.deleteFrom('lineage').where('id', 'in', ids)
+  return [
+    write(db.deleteFrom('session').where('id', 'in', ids)),
+    write(db.deleteFrom('impersonation').where('lineage_id', 'in', ids)),
+    write(
+      unneeded.where((eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom('lineage as child')
+              .select('child.id')
+              .whereRef('child.session_id', '=', 'lineage.id'),
+          ),
+        ),
+      ),
+    ),
+  ]
+}

@@ -1,0 +1,210 @@
+/** What housekeeping removes, what it leaves, and that two processes do it at once, on both databases. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { commit, type Write, write } from '../lib/database/commit.ts'
+import { connect, type Db } from '../lib/database/connect.ts'
+import { startHousekeeper } from '../lib/housekeeping/housekeeper.ts'
+import { createLog } from '../lib/log.ts'
+import { type Booted, boot } from './boot.ts'
+import { databases } from './databases.ts'
+
+const day = 86_400_000
+const now = new Date()
+const ago = (days: number) => new Date(now.getTime() - days * day).toISOString()
+const log = createLog({ level: 'silent', format: 'text' })
+const never = { now: () => now, everyMilliseconds: 2 ** 30 }
+
+const lineage = (db: Db, id: string, kind: string, endsAt: string, sessionId: string | null = null) =>
+  write(db.insertInto('lineage').values({ id, kind, session_id: sessionId, ends_at: endsAt }))
+
+const session = (db: Db, id: string, accountId: string, endsAt: string) =>
+  write(
+    db.insertInto('session').values({
+      id,
+      hash: id,
+      browser_hash: id,
+      account_id: accountId,
+      authenticated_at: endsAt,
+      seen_at: endsAt,
+      ends_at: endsAt,
+    }),
+  )
+
+const impersonation = (db: Db, id: string) =>
+  write(
+    db.insertInto('impersonation').values({
+      id,
+      lineage_id: id,
+      application_id: 'a',
+      client_id: 'c',
+      organization_id: 'o',
+      impersonator_id: 'i',
+      subject_id: 's',
+      scopes: '',
+      authorized_at: ago(40),
+    }),
+  )
+
+const tokenRow = (hash: string, lineageId: string, expiresAt: string) => ({
+  hash,
+  id: hash,
+  class: 'access',
+  lineage_id: lineageId,
+  application_id: 'a',
+  client_id: 'c',
+  organization_id: 'o',
+  subject_id: 's',
+  scopes: '',
+  issued_at: expiresAt,
+  expires_at: expiresAt,
+})
+const token = (db: Db, hash: string, lineageId: string, expiresAt: string) =>
+  write(db.insertInto('token').values(tokenRow(hash, lineageId, expiresAt)))
+
+const interaction = (db: Db, id: string, expiresAt: string) =>
+  write(
+    db.insertInto('interaction').values({
+      id,
+      hash: id,
+      browser_hash: id,
+      stage: 'login',
+      request: '{}',
+      created_at: expiresAt,
+      expires_at: expiresAt,
+    }),
+  )
+
+const failure = (db: Db, id: string, at: string) =>
+  write(db.insertInto('login_failure').values({ id, account_key: id, address: id, failed_at: at }))
+
+const mail = (db: Db, id: string, sentAt: string | null, gaveUpAt: string | null = null) =>
+  write(
+    db.insertInto('outbox').values({
+      id,
+      message_id: id,
+      recipient: 'r@example.com',
+      template: 't',
+      data: '{}',
+      created_at: ago(90),
+      attempts: 1,
+      next_attempt_at: null,
+      sent_at: sentAt,
+      gave_up_at: gaveUpAt,
+      sender: '',
+    }),
+  )
+
+for (const database of databases) {
+  describe(`housekeeping on ${database.name}`, () => {
+    let server: Booted
+    let db: Db
+    let accountId: string
+    const put = async (...writes: Write[]) => expect(await commit(db, writes)).toBe('committed')
+    const ids = async (
+      table: 'lineage' | 'session' | 'impersonation' | 'interaction' | 'login_failure' | 'outbox',
+    ) => (await db.selectFrom(table).select('id').orderBy('id').execute()).map(({ id }) => id)
+    const hashes = async () =>
+      (await db.selectFrom('token').select('hash').orderBy('hash').execute()).map(({ hash }) => hash)
+
+    beforeAll(async () => {
+      server = await boot(database)
+      db = server.db
+      accountId = (await db.selectFrom('account').select('id').executeTakeFirstOrThrow()).id
+    })
+    afterAll(() => server.stop())
+
+    test('it removes what has gone by, and leaves what something needs', async () => {
+      await put(
+        lineage(db, 'session-live', 'session', ago(-1)),
+        session(db, 'session-live', accountId, ago(-1)),
+        lineage(db, 'session-idle', 'session', ago(0.5)),
+        session(db, 'session-idle', accountId, ago(1.5)),
+        lineage(db, 'session-old', 'session', ago(3)),
+        session(db, 'session-old', accountId, ago(4)),
+        // its own end is long past, but what began in it goes on
+        lineage(db, 'session-parent', 'session', ago(3)),
+        session(db, 'session-parent', accountId, ago(4)),
+        lineage(db, 'long', 'impersonation', ago(-1), 'session-parent'),
+        impersonation(db, 'long'),
+        // something that lives three days past its session
+        lineage(db, 'session-token', 'session', ago(3)),
+        session(db, 'session-token', accountId, ago(4)),
+        token(db, 'live', 'session-token', ago(-1)),
+      )
+      await put(
+        lineage(db, 'recent', 'impersonation', ago(29), 'session-old'),
+        impersonation(db, 'recent'),
+        lineage(db, 'gone', 'impersonation', ago(31), 'session-live'),
+        impersonation(db, 'gone'),
+        token(db, 'gone-1', 'gone', ago(31)),
+        token(db, 'expired-today', 'session-live', ago(0.9)),
+        token(db, 'expired-before', 'session-live', ago(1.1)),
+      )
+      await put(
+        interaction(db, 'open', ago(-0.1)),
+        interaction(db, 'told', ago(0.5)),
+        interaction(db, 'old', ago(2)),
+      )
+      await put(failure(db, 'counts', ago(0)), failure(db, 'forgotten', ago(1.5)))
+      await put(
+        mail(db, 'sent', ago(31)),
+        mail(db, 'sent-lately', ago(29)),
+        mail(db, 'given-up', null, ago(80)),
+      )
+      const audit = (await db.selectFrom('audit').select('id').execute()).length
+
+      const housekeeper = startHousekeeper(db, log, never)
+      expect(await housekeeper.tidy()).toBeGreaterThan(0)
+      expect(await hashes()).toEqual(['expired-today', 'live'])
+      expect(await ids('impersonation')).toEqual(['long', 'recent'])
+      // `recent` can still be listed with the session that it began in
+      const left = ['session-idle', 'session-live', 'session-old', 'session-parent', 'session-token']
+      expect(await ids('session')).toEqual(left)
+      expect(await ids('lineage')).toEqual(['long', 'recent', ...left])
+      expect(await ids('interaction')).toEqual(['open', 'told'])
+      expect(await ids('login_failure')).toEqual(['counts'])
+      expect(await ids('outbox')).toEqual(['given-up', 'sent-lately'])
+      expect((await db.selectFrom('audit').select('id').execute()).length).toBe(audit)
+      expect(await housekeeper.tidy()).toBe(0)
+      await housekeeper.stop()
+
+      const later = startHousekeeper(db, log, { ...never, now: () => new Date(now.getTime() + 40 * day) })
+      await later.tidy()
+      await later.stop()
+      expect([
+        await hashes(),
+        await ids('impersonation'),
+        await ids('session'),
+        await ids('lineage'),
+      ]).toEqual([[], [], [], []])
+    })
+
+    test('two processes do it at once, beside commits, and nothing of it fails', async () => {
+      await put(lineage(db, 'many', 'session', ago(-1)))
+      for (let batch = 0; batch < 6; batch += 1) {
+        const rows = Array.from({ length: 500 }, (_, n) =>
+          tokenRow(`many-${batch}-${n}`, 'many', ago(2 + n / 500)),
+        )
+        await put(write(db.insertInto('token').values(rows)))
+      }
+      const failed: string[] = []
+      const heard = (_: unknown, message: string) => failed.push(message)
+      const listening = { ...log, error: heard as never }
+      const other = await connect(server.config.database)
+      const both = [db, other].map((one) => startHousekeeper(one, listening, never))
+      let written = 0
+      let done = false
+      const requests = (async () => {
+        for (; !done; written += 1) await put(token(db, `new-${written}`, 'many', ago(-1)))
+      })()
+      await Promise.all(both.map((housekeeper) => housekeeper.tidy()))
+      done = true
+      await requests
+      for (const housekeeper of both) await housekeeper.stop()
+      await other.destroy()
+      expect(failed).toEqual([])
+      const left = await hashes()
+      expect(left).toHaveLength(written)
+      expect(left.filter((hash) => !hash.startsWith('new-'))).toEqual([])
+    }, 20_000)
+  })
+}
