@@ -28,6 +28,8 @@ const syncMeanwhile = (path: string): (() => void) => {
   const url = URL.createObjectURL(new Blob([code], { type: 'application/javascript' }))
   const worker = new Worker(url)
   worker.unref()
+  // without it the copy is as good, and only slower for others
+  worker.addEventListener('error', () => {})
   return () => {
     worker.terminate()
     URL.revokeObjectURL(url)
