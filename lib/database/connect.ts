@@ -7,7 +7,7 @@ import { PostgresJSDialect } from 'kysely-postgres-js'
 import { attach } from './commit.ts'
 import { postgresCommitter } from './postgres.ts'
 import type { Database } from './schema.ts'
-import { openSqlite, sqliteCommitter } from './sqlite.ts'
+import { openSqlite, preparing, sqliteCommitter } from './sqlite.ts'
 
 /** Where the data lies; `path` is absolute, `poolSize` counts connections. */
 export type DatabaseConfig =
@@ -33,8 +33,8 @@ const connectSqlite = (path: string): Db => {
     writer.exec('pragma synchronous = full')
     const reader = openSqlite(path, { readonly: true })
     const dialect = new SqliteDialect({
-      // query() keeps prepared statements; the cast is for types only: Bun's statement has all that Kysely calls
-      database: { prepare: (sql: string) => reader.query(sql), close: () => reader.close() } as never,
+      // the cast is for types only: Bun's statement has all that Kysely calls
+      database: preparing(reader) as never,
     })
     const db = new Kysely<Database>({ dialect })
     attach(db, sqliteCommitter(writer))

@@ -34,9 +34,13 @@ export const openSqlite = (path: string, options: { readonly readonly: boolean }
   return database
 }
 
-export const sqliteCommitter = (database: Sqlite): Committer => {
+/**
+ * Prepared statements of a connection by their text, the oldest finalized when there are many. Bun's own `query()`
+ * keeps twenty and prepares everything after those anew each time.
+ */
+export const preparing = (database: Sqlite) => {
   const statements = new Map<string, Statement>()
-  const prepare = (sql: string) => {
+  const prepare = (sql: string): Statement => {
     const known = statements.get(sql)
     if (known) return known
     const oldest = statements.size >= keptStatements ? statements.entries().next().value : undefined
@@ -48,6 +52,16 @@ export const sqliteCommitter = (database: Sqlite): Committer => {
     statements.set(sql, statement)
     return statement
   }
+  const close = () => {
+    for (const statement of statements.values()) statement.finalize()
+    statements.clear()
+    database.close()
+  }
+  return { prepare, close }
+}
+
+export const sqliteCommitter = (database: Sqlite): Committer => {
+  const { prepare, close: closeDatabase } = preparing(database)
   // Kysely's parameters are unknown[]; what reaches a column is text, numbers, bytes and null
   const bind = (parameters: readonly unknown[]) => parameters as SQLQueryBindings[]
 
@@ -177,8 +191,7 @@ export const sqliteCommitter = (database: Sqlite): Committer => {
     },
     async close() {
       while (flushing) await Bun.sleep(1)
-      for (const statement of statements.values()) statement.finalize()
-      database.close()
+      closeDatabase()
     },
   }
 }
