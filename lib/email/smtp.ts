@@ -8,34 +8,39 @@ const longestReason = 300
 const connections = 5
 const idleFor = 30_000
 
-const connect = async (email: Email, { connect: connecting, answer }: Patience) => {
+/** How the mail server of the configuration is spoken to; the limits are in milliseconds. */
+export const smtpOptions = (email: Email, { connect, answer }: Pick<Patience, 'connect' | 'answer'>) => ({
+  host: email.hostname,
+  port: email.port,
+  secure: email.security === 'tls',
+  requireTLS: email.security === 'starttls',
+  ignoreTLS: email.security === 'none',
+  ...(email.authentication
+    ? { auth: { user: email.username ?? '', pass: email.password ?? '' }, forceAuth: true }
+    : {}),
+  tls: {
+    minVersion: 'TLSv1.2' as const,
+    rejectUnauthorized: true,
+    ...(email.certificateAuthority === undefined ? {} : { ca: email.certificateAuthority }),
+  },
+  dnsTimeout: connect,
+  connectionTimeout: connect,
+  greetingTimeout: connect,
+  socketTimeout: answer,
+  disableFileAccess: true,
+  disableUrlAccess: true,
+  logger: false as const,
+})
+
+const connect = async (email: Email, patience: Patience) => {
   const { createTransport } = await import('nodemailer')
   return createTransport({
+    ...smtpOptions(email, patience),
     pool: true,
     maxConnections: connections,
     // a retry is a row's, written down and spaced out; none is hidden in here
     maxRequeues: 1,
     idleTimeout: idleFor,
-    host: email.hostname,
-    port: email.port,
-    secure: email.security === 'tls',
-    requireTLS: email.security === 'starttls',
-    ignoreTLS: email.security === 'none',
-    ...(email.authentication
-      ? { auth: { user: email.username ?? '', pass: email.password ?? '' }, forceAuth: true }
-      : {}),
-    tls: {
-      minVersion: 'TLSv1.2',
-      rejectUnauthorized: true,
-      ...(email.certificateAuthority === undefined ? {} : { ca: email.certificateAuthority }),
-    },
-    dnsTimeout: connecting,
-    connectionTimeout: connecting,
-    greetingTimeout: connecting,
-    socketTimeout: answer,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-    logger: false,
   })
 }
 

@@ -2,6 +2,7 @@
 
 import type { Email } from '../../config/email.ts'
 import type { Config } from '../../config.ts'
+import { smtpOptions } from '../../email/smtp.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 
 const about = 'mail'
@@ -10,28 +11,7 @@ const patience = 10_000
 /** Connects, says hello, begins TLS and logs in, as the sender does, and sends nothing. */
 const greet = async (email: Email): Promise<void> => {
   const { createTransport } = await import('nodemailer')
-  const transport = createTransport({
-    host: email.hostname,
-    port: email.port,
-    secure: email.security === 'tls',
-    requireTLS: email.security === 'starttls',
-    ignoreTLS: email.security === 'none',
-    ...(email.authentication
-      ? { auth: { user: email.username ?? '', pass: email.password ?? '' }, forceAuth: true }
-      : {}),
-    tls: {
-      minVersion: 'TLSv1.2',
-      rejectUnauthorized: true,
-      ...(email.certificateAuthority === undefined ? {} : { ca: email.certificateAuthority }),
-    },
-    dnsTimeout: patience,
-    connectionTimeout: patience,
-    greetingTimeout: patience,
-    socketTimeout: patience,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-    logger: false,
-  })
+  const transport = createTransport(smtpOptions(email, { connect: patience, answer: patience }))
   try {
     await transport.verify()
   } finally {
