@@ -22,17 +22,15 @@ import {
   type Place,
   type ReadNeeds,
 } from './authorization-request.ts'
-import { ensureBrowser, ensureOpbs, readBrowser, readSession, type SameSite } from './cookies.ts'
+import { authorizationResponse, type ResponseNeeds } from './authorization-response.ts'
+import { ensureBrowser, readBrowser, readSession, type SameSite } from './cookies.ts'
 import { OAuthError } from './error.ts'
 import { parseForm, readForm } from './form.ts'
-import { sessionState } from './session-state.ts'
 
-export interface AuthorizeNeeds extends ReadNeeds {
-  readonly issuer: string
+export interface AuthorizeNeeds extends ReadNeeds, ResponseNeeds {
   readonly session: SessionRules & { readonly sameSite: SameSite; readonly interactionSeconds: number }
   traceOf(request: Request): Trace
   errorPage(request: Request, problem: { code: string; message: string; status: number }): Response
-  formPost(action: string, parameters: ReadonlyMap<string, string>): Response
 }
 
 const tries = 3
@@ -72,33 +70,7 @@ const lostInteraction = {
 export const authorize = (needs: AuthorizeNeeds) => {
   const { db } = needs
 
-  /** Gives an answer where it belongs; `iss` (RFC 9207) comes last. */
-  const deliver = (c: Context, place: Place, answer: readonly (readonly [string, string])[]): Response => {
-    const parameters = new Map([...answer, ['iss', needs.issuer] as const])
-    if (place.mode === 'form_post') {
-      const page = needs.formPost(place.redirectUri, parameters)
-      // a response made elsewhere: this keeps the cookies that were set on the way
-      return c.newResponse(page.body, 200, Object.fromEntries(page.headers))
-    }
-    const encoded = new URLSearchParams([...parameters]).toString()
-    const joint = place.mode === 'fragment' ? '#' : place.redirectUri.includes('?') ? '&' : '?'
-    const headers = { Location: `${place.redirectUri}${joint}${encoded}`, 'Cache-Control': 'no-store' }
-    return c.body(null, 302, headers)
-  }
-
-  const sharedParameters = (c: Context, place: Place, openid: boolean): (readonly [string, string])[] => [
-    ...(openid
-      ? [['session_state', sessionState(place.client.clientId, place.redirectUri, ensureOpbs(c))] as const]
-      : []),
-    ...(place.state === undefined ? [] : [['state', place.state] as const]),
-  ]
-
-  const deliverError = (c: Context, place: Place, error: OAuthError, openid: boolean): Response =>
-    deliver(c, place, [
-      ['error', error.code],
-      ['error_description', error.message],
-      ...sharedParameters(c, place, openid),
-    ])
+  const respond = authorizationResponse(needs)
 
   const sessionOf = async (c: Context, now: Date): Promise<Session | undefined> => {
     const value = readSession(c)
@@ -153,12 +125,8 @@ export const authorize = (needs: AuthorizeNeeds) => {
       const spent = interaction ? [spend(db, interaction, now)] : []
       const outcome = await commit(db, [...spent, ...answer.writes])
       if (outcome === 'committed') {
-        if ('refused' in answer) return deliverError(c, place, answer.refused, openid)
-        const [idToken, rest] = [
-          answer.parameters.filter(([name]) => name === 'id_token'),
-          answer.parameters.filter(([name]) => name !== 'id_token'),
-        ]
-        return deliver(c, place, [...idToken, ...sharedParameters(c, place, openid), ...rest])
+        if ('refused' in answer) return respond.error(c, place, answer.refused, openid)
+        return respond.success(c, place, answer.parameters, openid)
       }
       if (interaction && !(await isOpen(db, interaction))) {
         throw new PageProblem('invalid_request', lostInteraction.spent)
@@ -181,7 +149,7 @@ export const authorize = (needs: AuthorizeNeeds) => {
       'temporarily_unavailable',
       'The request was overtaken by changes; try again.',
     )
-    return deliverError(c, place, error, openid)
+    return respond.error(c, place, error, openid)
   }
 
   const needsLogin = (
@@ -228,7 +196,7 @@ export const authorize = (needs: AuthorizeNeeds) => {
       }
       return await settle(c, place, request, session, interaction)
     } catch (error) {
-      if (error instanceof OAuthError) return deliverError(c, place, error, openid)
+      if (error instanceof OAuthError) return respond.error(c, place, error, openid)
       throw error
     }
   }
@@ -266,7 +234,7 @@ export const authorize = (needs: AuthorizeNeeds) => {
     try {
       return await settle(c, place, checkRequest(needs, place, parameters), session, interaction, !agreed)
     } catch (error) {
-      if (error instanceof OAuthError) return deliverError(c, place, error, false)
+      if (error instanceof OAuthError) return respond.error(c, place, error, false)
       throw error
     }
   }
