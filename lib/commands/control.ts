@@ -3,6 +3,7 @@
  * SQLite has one writer, so a script goes through the process that has it.
  */
 import { chmodSync, existsSync, unlinkSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { runScript } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
@@ -23,16 +24,23 @@ const reach = async (path: string, script: string): Promise<Response | undefined
   }
 }
 
+/** Only these say that nobody listens; a server too busy to take the connection is one. */
+const isNobody = (error: Error) => 'code' in error && ['ECONNREFUSED', 'ENOENT'].includes(String(error.code))
+
+const isListening = (path: string) =>
+  new Promise<boolean>((resolve) => {
+    const connection = createConnection({ path })
+    connection.once('connect', () => {
+      connection.destroy()
+      resolve(true)
+    })
+    connection.once('error', (error) => resolve(!isNobody(error)))
+  })
+
 /** Whether a server listens in this data folder. */
 export const isServing = async (dataDirectory: string): Promise<boolean> => {
   const path = socketOf(dataDirectory)
-  if (!existsSync(path)) return false
-  try {
-    await fetch('http://localhost/', { unix: path })
-    return true
-  } catch {
-    return false
-  }
+  return existsSync(path) && (await isListening(path))
 }
 
 /** Has a running server execute a script; false when none runs. Throws what the server says. */
@@ -43,11 +51,19 @@ export const executeInServer = async (dataDirectory: string, script: string): Pr
   return true
 }
 
-/** Opens the socket; answers what closes it, or undefined where the path is too long for one. */
-export const listenForCommands = (db: Db, dataDirectory: string, log: Log): (() => void) | undefined => {
+/** Opens the socket; answers what closes it, or undefined where there can be none or another server has it. */
+export const listenForCommands = async (
+  db: Db,
+  dataDirectory: string,
+  log: Log,
+): Promise<(() => void) | undefined> => {
   const path = socketOf(dataDirectory)
   if (Buffer.byteLength(path) > longestPath) {
     log.warn({ path }, 'the path is too long for a socket: shell commands will write to the file directly')
+    return undefined
+  }
+  if (await isServing(dataDirectory)) {
+    log.warn({ path }, 'another server has the socket of this folder: shell commands go to that one')
     return undefined
   }
   if (existsSync(path)) unlinkSync(path)

@@ -111,7 +111,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     throw inUse(config)
   }
   const stopCommands =
-    config.database.type === 'sqlite' ? listenForCommands(db, config.dataDirectory, log) : undefined
+    config.database.type === 'sqlite' ? await listenForCommands(db, config.dataDirectory, log) : undefined
   const housekeeper = startHousekeeper(db, log)
   const followers = startFollowers(db, log)
   followers.follow(plugins.followers, config.plugins.timeoutMilliseconds)
