@@ -148,7 +148,9 @@ for (const database of databases) {
       await put(
         mail(db, 'sent', ago(31)),
         mail(db, 'sent-lately', ago(29)),
-        mail(db, 'given-up', null, ago(80)),
+        mail(db, 'given-up', null, ago(31)),
+        mail(db, 'given-up-lately', null, ago(29)),
+        mail(db, 'waiting', null),
       )
       const audit = (await db.selectFrom('audit').select('id').execute()).length
 
@@ -162,7 +164,7 @@ for (const database of databases) {
       expect(await ids('lineage')).toEqual(['long', 'recent', ...left])
       expect(await ids('interaction')).toEqual(['open', 'told'])
       expect(await ids('login_failure')).toEqual(['counts'])
-      expect(await ids('outbox')).toEqual(['given-up', 'sent-lately'])
+      expect(await ids('outbox')).toEqual(['given-up-lately', 'sent-lately', 'waiting'])
       expect((await db.selectFrom('audit').select('id').execute()).length).toBe(audit)
       expect(await housekeeper.tidy()).toBe(0)
       await housekeeper.stop()
@@ -176,6 +178,7 @@ for (const database of databases) {
         await ids('session'),
         await ids('lineage'),
       ]).toEqual([[], [], [], []])
+      expect(await ids('outbox')).toEqual(['waiting'])
     })
 
     test('two processes do it at once, beside commits, and nothing of it fails', async () => {

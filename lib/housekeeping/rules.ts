@@ -75,9 +75,23 @@ const sentMail = (db: Db, now: Date): Rule => {
   }
 }
 
+/** Nobody will send it any more, so nobody needs whom it was for and what it said. */
+const givenUpMail = (db: Db, now: Date): Rule => {
+  const old = db
+    .selectFrom('outbox')
+    .select('id')
+    .where('gave_up_at', '<', before(now, 30 * day))
+    .orderBy('gave_up_at')
+  return {
+    name: 'given-up mail',
+    due: () => found(old.limit(1)),
+    remove: (limit) => write(db.deleteFrom('outbox').where('id', 'in', old.limit(limit))),
+  }
+}
+
 /** The rules in an order in which nothing that is left points to what is gone. */
 export const rules = (db: Db, now: Date): readonly Rule[] =>
-  [tokens, interactions, loginFailures, sentMail].map((rule) => rule(db, now))
+  [tokens, interactions, loginFailures, sentMail, givenUpMail].map((rule) => rule(db, now))
 
 /** How long the lineage of each kind stays after its end. */
 export const kept: Readonly<Record<LineageKind, number>> = {
