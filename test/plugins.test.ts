@@ -1,6 +1,6 @@
 /** Plugins in process: what each kind may do, and that none of them gains more than it is given. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { app } from '../lib/app.ts'
@@ -187,6 +187,25 @@ describe('the commands', () => {
         .replace('allow: true, scopes }', 'allow: true, scopes: 1 }'),
     )
     expect(check()).toContain('prefx')
+  }, 20_000)
+
+  test('declarations written into a clone of the repository do not stand beside the real modules', () => {
+    const directory = temporaryDirectory()
+    const root = new URL('..', import.meta.url).pathname
+    for (const name of ['lib', 'node_modules']) symlinkSync(join(root, name), join(directory, name))
+    copyFileSync(join(root, 'tsconfig.json'), join(directory, 'tsconfig.json'))
+    mkdirSync(join(directory, 'plugins'))
+    writeFileSync(join(directory, 'plugins/mayact.d.ts'), declarations)
+    writeFileSync(
+      join(directory, 'plugins/rule.ts'),
+      blocks.find(({ place }) => place === 'plugins/ticket.ts')?.text ?? '',
+    )
+    const listed = Bun.spawnSync([join(root, 'node_modules/.bin/tsc'), '--listFilesOnly'], { cwd: directory })
+    const files = `${listed.stdout}`.split('\n')
+    expect(files.some((file) => file.endsWith('plugins/rule.ts'))).toBe(true)
+    expect(files.filter((file) => /\/plugins\/mayact\.d\.ts$/.test(file) && !file.includes('/lib/'))).toEqual(
+      [],
+    )
   }, 20_000)
 })
 
