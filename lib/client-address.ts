@@ -19,6 +19,7 @@ export const clientAddressReader = (
     if (prefix === undefined) trusted.addAddress(address, family(address))
     else trusted.addSubnet(address, Number(prefix), family(address))
   }
+  if (trustedProxies.length === 0) return plain
   const isTrusted = (address: string) => isIP(address) > 0 && trusted.check(address, family(address))
   return (peer, forwardedFor) => {
     const nearest = plain(peer)

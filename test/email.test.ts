@@ -5,10 +5,11 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import pino from 'pino'
 import type { Email } from '../lib/config/email.ts'
-import { close, commit, exactly, write } from '../lib/database/commit.ts'
+import { bump, close, commit, exactly, readRevision, write } from '../lib/database/commit.ts'
 import { connect, type Db } from '../lib/database/connect.ts'
 import { migrate } from '../lib/database/migrate.ts'
 import { openSqlite } from '../lib/database/sqlite.ts'
+import { findAccounts } from '../lib/directory/accounts.ts'
 import { systemCaller } from '../lib/directory/caller.ts'
 import { createConfigurationType } from '../lib/directory/config-store.ts'
 import { isEmailNotificationEnabled, setEmailNotification } from '../lib/directory/impersonation-setting.ts'
@@ -762,14 +763,15 @@ describe.each(databases)('mail on $name', (database) => {
       const { db, config } = await open()
       const subjectId = await account(db, { userName: 'Alice', email: 'alice@example.com' })
       const actorId = await account(db, { userName: 'Bob', email: 'bob@example.com' })
-      const notice = (subject = subjectId) =>
-        startedNotice(
-          db,
-          origin,
-          { subjectId: subject, actorId, application: { name: 'Shop' } },
-          'i-1',
-          started,
-        )
+      const notice = async (subject = subjectId) => {
+        const accounts = await findAccounts(db, [subject, actorId])
+        const told = { subject: accounts.get(subject), actor: accounts.get(actorId) }
+        if (!told.subject || !told.actor) throw new Error('both are there')
+        const revision = await readRevision(db)
+        const { subject: whom, actor } = told
+        const application = { name: 'Shop' }
+        return startedNotice(db, origin, { revision, subject: whom, actor, application }, 'i-1', started)
+      }
       return { db, config, subjectId, actorId, notice }
     }
 
@@ -819,7 +821,6 @@ describe.each(databases)('mail on $name', (database) => {
       const type = await createConfigurationType(db, caller, started, seedType)
       if ('refused' in type) throw new Error('the type is there already')
       await agree(true)
-      await db.selectFrom('revision').selectAll().execute()
       expect(await setEmailNotification(db, caller, started, false)).toBe('stored')
       await agree(false)
       for (const [value, enabled] of [
@@ -828,10 +829,11 @@ describe.each(databases)('mail on $name', (database) => {
         ['yes', false],
         [null, false],
       ] as const) {
-        await commit(db, [write(db.updateTable('idn_config_attribute').set({ attr_value: value }))])
+        await commit(db, [bump, write(db.updateTable('idn_config_attribute').set({ attr_value: value }))])
         await agree(enabled)
       }
       await commit(db, [
+        bump,
         write(
           db
             .updateTable('idn_config_attribute')
@@ -839,9 +841,9 @@ describe.each(databases)('mail on $name', (database) => {
         ),
       ])
       await agree(false)
-      await commit(db, [write(db.deleteFrom('idn_config_attribute'))])
+      await commit(db, [bump, write(db.deleteFrom('idn_config_attribute'))])
       await agree(false)
-      await commit(db, [write(db.updateTable('idn_config_resource').set({ tenant_id: 5 }))])
+      await commit(db, [bump, write(db.updateTable('idn_config_resource').set({ tenant_id: 5 }))])
       await agree(true)
     })
   })

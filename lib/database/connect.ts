@@ -32,12 +32,11 @@ const connectSqlite = (path: string): Db => {
     writer.exec('pragma busy_timeout = 0')
     writer.exec('pragma synchronous = full')
     const reader = openSqlite(path, { readonly: true })
-    const dialect = new SqliteDialect({
-      // the cast is for types only: Bun's statement has all that Kysely calls
-      database: preparing(reader) as never,
-    })
+    const reading = preparing(reader)
+    // the cast is for types only: Bun's statement has all that Kysely calls
+    const dialect = new SqliteDialect({ database: reading as never })
     const db = new Kysely<Database>({ dialect })
-    attach(db, sqliteCommitter(writer))
+    attach(db, sqliteCommitter(writer, reading))
     return db
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)

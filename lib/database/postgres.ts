@@ -175,6 +175,9 @@ export const postgresCommitter = (sql: SQL): Committer => {
   }
 
   return {
+    async select<Row>(query: CompiledQuery<Row>) {
+      return [...(await sql.unsafe(query.sql, [...query.parameters]))] as Row[]
+    },
     async commit(writes) {
       for (let tries = 1; ; tries += 1) {
         try {

@@ -3,6 +3,7 @@
  * it runs once for each database with markers where the parameters go, and each use only fills them in.
  */
 import type { CompiledQuery, Selectable } from 'kysely'
+import { select } from './commit.ts'
 import type { Db } from './connect.ts'
 import type { Database } from './schema.ts'
 
@@ -46,8 +47,7 @@ export const prepared = <Parameters, Row>(
 }
 
 /** Runs a prepared select. */
-export const rowsOf = async <Row>(db: Db, query: Prepared<Row>): Promise<Row[]> =>
-  (await db.executeQuery(query.compile())).rows
+export const rowsOf = <Row>(db: Db, query: Prepared<Row>): Promise<Row[]> => select(db, query.compile())
 
 /** The same for the insert of one row with these columns. */
 export const inserting = <

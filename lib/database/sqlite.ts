@@ -3,6 +3,7 @@
  * and thus one sync of the disk, each in a savepoint of its own so that a failing member takes nobody with it.
  */
 import { type SQLQueryBindings, Database as Sqlite, type Statement } from 'bun:sqlite'
+import type { CompiledQuery } from 'kysely'
 import type { Committer, Outcome, Write } from './commit.ts'
 
 const largestBatch = 64
@@ -60,7 +61,10 @@ export const preparing = (database: Sqlite) => {
   return { prepare, close }
 }
 
-export const sqliteCommitter = (database: Sqlite): Committer => {
+export const sqliteCommitter = (
+  database: Sqlite,
+  reader: Pick<ReturnType<typeof preparing>, 'prepare'>,
+): Committer => {
   const { prepare, close: closeDatabase } = preparing(database)
   // Kysely's parameters are unknown[]; what reaches a column is text, numbers, bytes and null
   const bind = (parameters: readonly unknown[]) => parameters as SQLQueryBindings[]
@@ -169,6 +173,10 @@ export const sqliteCommitter = (database: Sqlite): Committer => {
 
   return {
     commit,
+    async select<Row>(query: CompiledQuery<Row>) {
+      // the row's type is what Kysely built the query for
+      return reader.prepare(query.sql).all(...bind(query.parameters)) as Row[]
+    },
     async script(text) {
       const until = Date.now() + patience
       for (;;) {

@@ -12,6 +12,8 @@ export interface Account {
   readonly lockedAt: string | null
   readonly disabledAt: string | null
   readonly passwordHash: string | null
+  /** Where mail goes. */
+  readonly email: string | null
   readonly roleIds: readonly string[]
 }
 
@@ -29,6 +31,7 @@ const select = (db: Db) =>
       'locked_at as lockedAt',
       'disabled_at as disabledAt',
       'password_hash as passwordHash',
+      'email',
     ])
     .select(
       sql<

@@ -5,14 +5,17 @@
 import type { Db } from '../database/connect.ts'
 
 const largest = 20_000
+/** What other programs' SQL changed, without a new revision, is seen after this long. */
+const longestMilliseconds = 10_000
 
-const caches = new WeakMap<Db, { n: number; values: Map<string, Promise<unknown>> }>()
+const caches = new WeakMap<Db, { n: number; until: number; values: Map<string, Promise<unknown>> }>()
 
 /** The fact named `key` as of revision `n`, loaded once. */
 export const fact = <Value>(db: Db, n: number, key: string, load: () => Promise<Value>): Promise<Value> => {
   let cache = caches.get(db)
-  if (!cache || n > cache.n) {
-    cache = { n, values: new Map() }
+  const at = performance.now()
+  if (!cache || n > cache.n || (n === cache.n && at > cache.until)) {
+    cache = { n, until: at + longestMilliseconds, values: new Map() }
     caches.set(db, cache)
   }
   // a reader of an older revision is about to lose his commit: give him the truth, uncached

@@ -9,6 +9,7 @@ import {
   findConfigurationType,
   tenantId,
 } from './config-store.ts'
+import { fact } from './facts.ts'
 
 export const impersonationType = 'IMPERSONATION_CONFIGURATION'
 const resourceName = 'TENANT_IMPERSONATION_CONFIGURATION'
@@ -28,6 +29,10 @@ const read = async (db: Db) => {
 /** True unless somebody switched it off, also while the type does not exist. */
 export const isEmailNotificationEnabled = async (db: Db): Promise<boolean> =>
   effective((await read(db)).resource)
+
+/** The same as of revision `n`, asked by every exchange. */
+export const isNoticeOn = (db: Db, n: number): Promise<boolean> =>
+  fact(db, n, 'impersonation notice', () => isEmailNotificationEnabled(db))
 
 const upsert = (
   db: Db,

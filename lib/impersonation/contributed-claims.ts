@@ -34,8 +34,8 @@ export const contributedClaims = async (
   now: Date,
 ): Promise<Claims> => {
   if (contributors.length === 0) return {}
-  const people = await findPeople(db, [approval.actorId, approval.subjectId])
-  const [impersonator, subject] = [people.get(approval.actorId), people.get(approval.subjectId)]
+  const people = await findPeople(db, [approval.actor.id, approval.subject.id])
+  const [impersonator, subject] = [people.get(approval.actor.id), people.get(approval.subject.id)]
   if (!impersonator || !subject) throw new ContributionFailed('claims', 'impersonator or subject is gone')
   const { application, organization, scopes } = approval
   const asked = { impersonator, subject, application, organization, scopes, now }

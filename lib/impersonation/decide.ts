@@ -10,6 +10,7 @@ import { findPeople, type KnownPerson } from '../directory/people.ts'
 import { grantedScopes } from '../directory/permissions.ts'
 import { type Approved, approve } from '../tokens/approval.ts'
 import type { Phase, Validator, ValidatorAnswer, ValidatorRequest } from './validator.ts'
+import { builtInValidators } from './validators/built-in.ts'
 import { impersonatorPermission } from './validators/impersonator-permission.ts'
 
 export interface DecideNeeds {
@@ -52,7 +53,7 @@ const refuse = (refused: Refused): Decision => ({ approved: undefined, refused }
 
 const deny = (code: string, message: string): ValidatorAnswer => ({ allow: false, code, message })
 
-/** Asks one validator: whoever throws, answers late or widens the scopes denies. */
+/** Asks a validator of others: whoever throws, answers late or widens the scopes denies. */
 export const ask = async (
   validator: Validator,
   request: Omit<ValidatorRequest, 'signal'>,
@@ -86,15 +87,35 @@ export const ask = async (
 const rank = (validator: Validator): number =>
   validator === impersonatorPermission ? Number.POSITIVE_INFINITY : validator.priority
 
+const ordered = new WeakMap<readonly Validator[], readonly Validator[]>()
+
 /** Highest priority first; among equals by name, so that the order never depends on how they were loaded. */
-export const inOrder = (validators: readonly Validator[]): readonly Validator[] =>
-  validators.toSorted((a, b) =>
+export const inOrder = (validators: readonly Validator[]): readonly Validator[] => {
+  const known = ordered.get(validators)
+  if (known) return known
+  const sorted = validators.toSorted((a, b) =>
     rank(a) > rank(b) ? -1 : rank(a) < rank(b) ? 1 : a.name.localeCompare(b.name),
   )
+  ordered.set(validators, sorted)
+  return sorted
+}
 
-/** What validators see: whoever tries to change it throws, and so denies. */
+/** Ours ask nothing but this server's own facts: they need no clock, and nothing kept from them. */
+const ours: ReadonlySet<Validator> = new Set(builtInValidators)
+const neverAborted = new AbortController().signal
+
+/** What validators of others see: whoever tries to change it throws, and so denies. */
 const fixed = (account: Account): Account =>
   Object.freeze({ ...account, roleIds: Object.freeze([...account.roleIds]) })
+
+const shielded = (request: Omit<ValidatorRequest, 'signal'>): Omit<ValidatorRequest, 'signal'> =>
+  Object.freeze({
+    ...request,
+    impersonator: fixed(request.impersonator),
+    subject: request.subject && fixed(request.subject),
+    requestedScopes: Object.freeze([...request.requestedScopes]),
+    scopes: Object.freeze([...request.scopes]),
+  })
 
 /** Decides. An approval is good for one minting, and only while what it was decided on has not changed. */
 export const decide = async (needs: DecideNeeds, asked: Asked, now: Date): Promise<Decision> => {
@@ -108,10 +129,8 @@ export const decide = async (needs: DecideNeeds, asked: Asked, now: Date): Promi
     const message = 'the application may not use subject tokens, or the feature is off'
     return refuse({ error: 'unauthorized_client', validator: 'application', code: 'not_enabled', message })
   }
-  const [impersonator, subject] = [asked.impersonatorId, asked.subjectId].map((id) => {
-    const account = accounts.get(id)
-    return account && fixed(account)
-  })
+  const impersonator = accounts.get(asked.impersonatorId)
+  const subject = accounts.get(asked.subjectId)
   if (!impersonator || !isActive(impersonator)) {
     const message = 'the impersonator is locked, disabled or gone'
     return refuse({
@@ -121,33 +140,34 @@ export const decide = async (needs: DecideNeeds, asked: Asked, now: Date): Promi
       message,
     })
   }
-  const requestedScopes = Object.freeze([...asked.requestedScopes])
   let people: Promise<ReadonlyMap<string, KnownPerson>> | undefined
-  let scopes = requestedScopes
+  const same = {
+    phase: asked.phase,
+    impersonator,
+    subject,
+    application,
+    organization,
+    requestedScopes: asked.requestedScopes,
+    reason: asked.reason,
+    now,
+    people: () => {
+      people ??= findPeople(db, [asked.impersonatorId, asked.subjectId])
+      return people
+    },
+    granted: (account: typeof impersonator, wanted: Iterable<string>) =>
+      grantedScopes(db, n, account, application, wanted),
+  }
+  let scopes = asked.requestedScopes
   for (const validator of inOrder(needs.validators)) {
-    const request = Object.freeze({
-      phase: asked.phase,
-      impersonator,
-      subject,
-      application,
-      organization,
-      requestedScopes,
-      scopes,
-      reason: asked.reason,
-      now,
-      people: () => {
-        people ??= findPeople(db, [asked.impersonatorId, asked.subjectId])
-        return people
-      },
-      granted: (account: typeof impersonator, wanted: Iterable<string>) =>
-        grantedScopes(db, n, account, application, wanted),
-    })
-    const answer = await ask(validator, request, needs.timeoutMilliseconds)
+    const request = { ...same, scopes }
+    const answer = ours.has(validator)
+      ? await validator.validate({ ...request, signal: neverAborted })
+      : await ask(validator, shielded(request), needs.timeoutMilliseconds)
     if (!answer.allow) {
       const { code, message } = answer
       return refuse({ error: 'access_denied', validator: validator.name, code, message })
     }
-    scopes = Object.freeze([...new Set(answer.scopes)])
+    scopes = [...new Set(answer.scopes)]
   }
   // whatever the list of validators holds, nobody becomes a user who is not there
   if (!subject || !isActive(subject)) {
@@ -160,8 +180,9 @@ export const decide = async (needs: DecideNeeds, asked: Asked, now: Date): Promi
   }
   const approved = approve({
     phase: asked.phase,
-    subjectId: subject.id,
-    actorId: impersonator.id,
+    revision: n,
+    subject,
+    actor: impersonator,
     application,
     organization,
     scopes: scopes.toSorted(),

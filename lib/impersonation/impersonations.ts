@@ -40,18 +40,18 @@ const accessSeconds = (approval: Approval, lifetimes: Lifetimes) =>
 
 const auditData = (approval: Approval, impersonationId: string) => ({
   clientId: approval.application.clientId,
-  subject: approval.subjectId,
-  impersonator: approval.actorId,
+  subject: approval.subject.id,
+  impersonator: approval.actor.id,
   scope: approval.scopes.join(' '),
   impersonation: impersonationId,
 })
 
 const auditPeople = (approval: Approval, impersonationId: string) => ({
-  initiator: approval.actorId,
-  target: approval.subjectId,
+  initiator: approval.actor.id,
+  target: approval.subject.id,
   outcome: 'Success',
-  actorId: approval.actorId,
-  subjectId: approval.subjectId,
+  actorId: approval.actor.id,
+  subjectId: approval.subject.id,
   applicationId: approval.application.id,
   organizationId: approval.organization.id,
   impersonationId,
@@ -91,8 +91,8 @@ export const beginImpersonation = async (
     application_id: approval.application.id,
     client_id: approval.application.clientId,
     organization_id: approval.organization.id,
-    impersonator_id: approval.actorId,
-    subject_id: approval.subjectId,
+    impersonator_id: approval.actor.id,
+    subject_id: approval.subject.id,
     scopes: approval.scopes.join(' '),
     authorized_at: now.toISOString(),
     started_at: null,
@@ -149,7 +149,7 @@ export const startImpersonation = async (
     mintImpersonatedAccessToken(db, issuer, approval, impersonation, contributed, endsAt, now),
     startedNotice(db, mail, approval, impersonationId, now),
   ])
-  if (notice.missingAddress) unaddressed(approval.subjectId)
+  if (notice.missingAddress) unaddressed(approval.subject.id)
   const spent = spendSubjectToken(db, { id: impersonationId, now: now.toISOString() })
   const ends = endWithAccessToken(db, {
     id: lineageId,

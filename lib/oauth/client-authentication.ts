@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { readRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { type Application, findClient } from '../directory/applications.ts'
+import { fact } from '../directory/facts.ts'
 import type { Vault } from '../keys/secrets.ts'
 import { OAuthError } from './error.ts'
 
@@ -69,8 +70,10 @@ export const authenticateClient = async (
     if (!application.oidc.publicClient) throw failed('a confidential client without its secret')
     return { client: application, revision }
   }
-  const expected = vault.openText(application.sealedSecret, application.id)
   // both are hashed, so that neither length nor content shows in the time it takes
-  if (!timingSafeEqual(digest(secret), digest(expected))) throw failed('wrong secret')
+  const expected = await fact(db, revision, `secret of ${application.id}`, async () =>
+    digest(vault.openText(application.sealedSecret, application.id)),
+  )
+  if (!timingSafeEqual(digest(secret), expected)) throw failed('wrong secret')
   return { client: application, revision }
 }

@@ -25,13 +25,13 @@ export const mintImpersonatedAccessToken = async (
   const issuedAt = wholeSecond(now)
   const expiresAt = wholeSecond(endsAt)
   const claims = stampClaims(contributed, {
-    sub: approval.subjectId,
+    sub: approval.subject.id,
     aut: 'APPLICATION_USER',
     iss: issuer.issuer,
     client_id: application.clientId,
     aud: application.clientId,
     nbf: numericDate(issuedAt),
-    act: { sub: approval.actorId },
+    act: { sub: approval.actor.id },
     azp: application.clientId,
     org_id: organization.id,
     scope: approval.scopes.length > 0 ? approval.scopes.join(' ') : undefined,
@@ -49,8 +49,8 @@ export const mintImpersonatedAccessToken = async (
     applicationId: application.id,
     clientId: application.clientId,
     organizationId: organization.id,
-    subjectId: approval.subjectId,
-    actorId: approval.actorId,
+    subjectId: approval.subject.id,
+    actorId: approval.actor.id,
     impersonationId: impersonation.id,
     sessionId: approval.sessionId,
     scopes: approval.scopes,

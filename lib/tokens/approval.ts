@@ -3,14 +3,17 @@
  * walks the imports); plugins are not compiled with us, so membership in a private WeakSet stands behind the brand.
  */
 import type { Write } from '../database/commit.ts'
+import type { Account } from '../directory/accounts.ts'
 import type { Application } from '../directory/applications.ts'
 
 declare const brand: unique symbol
 
 export interface Approval {
   readonly phase: 'authorize' | 'exchange'
-  readonly subjectId: string
-  readonly actorId: string
+  /** The revision that it was decided at. */
+  readonly revision: number
+  readonly subject: Account
+  readonly actor: Account
   readonly application: Application
   readonly organization: { readonly id: string; readonly name: string }
   readonly scopes: readonly string[]
