@@ -4,7 +4,7 @@ import { close, commit } from '../database/commit.ts'
 import { startMailer } from '../email/mailer.ts'
 import { startHousekeeper } from '../housekeeping/housekeeper.ts'
 import { startJournal } from '../journal.ts'
-import { removeCopies } from '../plugins/files.ts'
+import { removeCopies, removeLeftOver } from '../plugins/copies.ts'
 import { startFollowers } from '../plugins/followers.ts'
 import { listenForCommands } from './control.ts'
 import { drain } from './drain.ts'
@@ -62,6 +62,8 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   warnNotYet(config, log)
   probe(config)
   const tls = await located(config, () => tlsOf(config))
+  const leftOver = await removeLeftOver()
+  if (leftOver > 0) log.info({ leftOver }, 'copies of plugins that killed processes left were removed')
   const plugins = await pluginsOf(config, log)
   const opened = await located(config, () => open(config, log)).catch(async (error: unknown) => {
     await plugins.remove()

@@ -1,7 +1,6 @@
-/** The folder of plugins on disk: what is in it, who may write it, and a private copy of it as it was read. */
+/** The folder of plugins on disk: what is in it, and who may write it. */
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 
 export interface PluginFile {
@@ -85,35 +84,5 @@ export const isThere = async (directory: string): Promise<boolean> => {
   } catch (error) {
     if (code(error) === 'ENOENT') return false
     throw error
-  }
-}
-
-const copies = new Set<string>()
-
-/** For the end of the process. */
-export const removeCopies = async (): Promise<void> => {
-  for (const path of copies) await rm(path, { recursive: true, force: true })
-  copies.clear()
-}
-
-/**
- * Writes what was read to a fresh folder of our own. An import is remembered by its path, relative imports included:
- * only a fresh place makes all of it fresh; and what is loaded is what was hashed.
- */
-export const copyOf = async (
-  files: readonly PluginFile[],
-): Promise<{ path: string; remove(): Promise<void> }> => {
-  const path = await realpath(await mkdtemp(join(tmpdir(), 'mayact-plugins-')))
-  copies.add(path)
-  for (const { name, bytes } of files) {
-    await mkdir(dirname(join(path, name)), { recursive: true, mode: 0o700 })
-    await writeFile(join(path, name), bytes, { flag: 'wx', mode: 0o600 })
-  }
-  return {
-    path,
-    async remove() {
-      await rm(path, { recursive: true, force: true })
-      copies.delete(path)
-    },
   }
 }

@@ -1,7 +1,8 @@
 /** Loads a folder of plugins whole or not at all, and says of each problem which file and what. */
 import { join } from 'node:path'
+import { copyOf } from './copies.ts'
 import { type Definition, definitionOf, type Kind } from './extension.ts'
-import { copyOf, isPlugin, isThere, type PluginFile, readFolder } from './files.ts'
+import { isPlugin, isThere, type PluginFile, readFolder } from './files.ts'
 import { offerModules } from './offer.ts'
 import { readSettings } from './settings.ts'
 
