@@ -4,21 +4,7 @@ import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { binary, deployment, folder, freePort, type Running, start } from './compiled/binary.ts'
 import { temporaryDirectory } from './databases.ts'
-
-const root = new URL('..', import.meta.url).pathname
-
-interface Block {
-  readonly kind: string
-  readonly text: string
-}
-
-const blocksOf = async (document: string): Promise<readonly Block[]> => {
-  const text = await Bun.file(join(root, document)).text()
-  return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, kind = '', block = '']) => ({
-    kind,
-    text: block,
-  }))
-}
+import { blocksOf, root } from './markdown.ts'
 
 /** A folder with the binary under the name that documents call it by. */
 const path = async () => {
@@ -34,6 +20,7 @@ const bash = async (text: string, cwd: string, ...options: string[]) => {
     env: { PATH: await path(), HOME: process.env.HOME ?? '' },
     stdout: 'pipe',
     stderr: 'pipe',
+    timeout: 45_000,
   })
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
@@ -43,26 +30,35 @@ const bash = async (text: string, cwd: string, ...options: string[]) => {
   return { code, output: stdout + stderr }
 }
 
-/** CONTRIBUTING is about this folder; the others are about one where mayact is deployed. */
-const documents = [
-  { name: 'README.md', inRepository: false },
+/**
+ * CONTRIBUTING is about this folder, operations about one where mayact is deployed. The README is pasted into a clean
+ * copy of the repository, by test/readme.test.ts.
+ */
+const runHere = [
   { name: 'docs/operations.md', inRepository: false },
   { name: 'CONTRIBUTING.md', inRepository: true },
 ]
 
-describe.each(documents)('$name', ({ name, inRepository }) => {
-  test('every shell block that can be run does run', async () => {
+test.each(runHere)(
+  '$name: every shell block that can be run does run',
+  async ({ name, inRepository }) => {
     const blocks = (await blocksOf(name)).filter(({ kind }) => kind === 'sh')
     const port = await freePort()
     const directory = inRepository ? root : folder({ 'deployment.toml': deployment(port) })
     const script = blocks.map(({ text }) => text.replaceAll('localhost:9443', `localhost:${port}`)).join('\n')
     let server: Running | undefined
     if (script.includes(`localhost:${port}`)) server = await start(directory, port)
-    const { code, output } = await bash(script, directory, '-euo', 'pipefail')
-    await server?.stop()
-    expect([code, code === 0 ? '' : output]).toEqual([0, ''])
-  }, 60_000)
+    try {
+      const { code, output } = await bash(script, directory, '-euo', 'pipefail')
+      expect([code, code === 0 ? '' : output]).toEqual([0, ''])
+    } finally {
+      await server?.stop()
+    }
+  },
+  60_000,
+)
 
+describe.each([{ name: 'README.md' }, ...runHere])('$name', ({ name }) => {
   test('every other shell block is at least one', async () => {
     for (const { kind, text } of await blocksOf(name)) {
       if (kind !== 'console') continue
