@@ -32,11 +32,10 @@ const connectSqlite = (path: string): Db => {
     writer.exec('pragma busy_timeout = 0')
     writer.exec('pragma synchronous = full')
     const reader = openSqlite(path, { readonly: true })
-    const reading = preparing(reader)
     // the cast is for types only: Bun's statement has all that Kysely calls
-    const dialect = new SqliteDialect({ database: reading as never })
+    const dialect = new SqliteDialect({ database: preparing(reader) as never })
     const db = new Kysely<Database>({ dialect })
-    attach(db, sqliteCommitter(writer, reading))
+    attach(db, sqliteCommitter(writer))
     return db
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)

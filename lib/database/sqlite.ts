@@ -31,6 +31,8 @@ export const openSqlite = (path: string, options: { readonly readonly: boolean }
   const database = new Sqlite(path, options.readonly ? { readonly: true } : { create: true })
   database.exec('pragma busy_timeout = 0')
   database.exec('pragma foreign_keys = on')
+  // what a savepoint may have to undo is kept in memory: a file for it would be written, page by page, at every commit
+  database.exec('pragma temp_store = memory')
   if (!options.readonly) database.exec(`pragma journal_size_limit = ${longestLog}`)
   return database
 }
@@ -61,10 +63,7 @@ export const preparing = (database: Sqlite) => {
   return { prepare, close }
 }
 
-export const sqliteCommitter = (
-  database: Sqlite,
-  reader: Pick<ReturnType<typeof preparing>, 'prepare'>,
-): Committer => {
+export const sqliteCommitter = (database: Sqlite): Committer => {
   const { prepare, close: closeDatabase } = preparing(database)
   // Kysely's parameters are unknown[]; what reaches a column is text, numbers, bytes and null
   const bind = (parameters: readonly unknown[]) => parameters as SQLQueryBindings[]
@@ -174,8 +173,9 @@ export const sqliteCommitter = (
   return {
     commit,
     async select<Row>(query: CompiledQuery<Row>) {
-      // the row's type is what Kysely built the query for
-      return reader.prepare(query.sql).all(...bind(query.parameters)) as Row[]
+      // the writer has in its cache what it wrote; another connection reads every page of it anew after each commit.
+      // The row's type is what Kysely built the query for.
+      return prepare(query.sql).all(...bind(query.parameters)) as Row[]
     },
     async script(text) {
       const until = Date.now() + patience
