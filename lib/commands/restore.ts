@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } fr
 import { dirname, resolve } from 'node:path'
 import { schemaVersion } from '../database/migrate.ts'
 import { isServing } from './control.ts'
+import { type Ended, endUnfinishedIn } from './end-unfinished.ts'
 import { configure, type Invocation, Misuse } from './invocation.ts'
 import {
   CopyRefused,
@@ -48,8 +49,15 @@ const check = (source: string) => {
   return found
 }
 
+interface Options {
+  /** Take the place of a database that is there. */
+  readonly force: boolean
+  /** Leave what was not finished alive. */
+  readonly keepSessions: boolean
+}
+
 /** Puts a checked copy in the place of the database; what was there is set aside. Answers where, if it was. */
-const replace = (source: string, target: string, force: boolean): string | undefined => {
+const replace = async (source: string, target: string, { force, keepSessions }: Options) => {
   const exists = existsSync(target)
   if (exists && !force) {
     throw new CopyRefused(`${target} exists already: --force sets it aside and takes its place`, cannotCreate)
@@ -63,22 +71,35 @@ const replace = (source: string, target: string, force: boolean): string | undef
     copyFileSync(source, partial)
     chmodSync(partial, 0o600)
     inspect(partial)
+    const ended = keepSessions ? undefined : await endUnfinishedIn(partial, source, new Date())
+    // one file again, with nothing of it in a log beside it
+    closeDown(partial)
     sync(partial)
     closeDown(target)
     if (exists) copyFileSync(target, aside)
     if (exists) chmodSync(aside, 0o600)
     renameSync(partial, target)
-    return exists ? aside : undefined
+    return { aside: exists ? aside : undefined, ended }
   } finally {
-    rmSync(partial, { force: true })
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${partial}${suffix}`, { force: true })
     syncFolderOf(target)
   }
 }
 
-/** `mayact restore FILE [--force]`: puts a backup in the place of the SQLite database of a stopped server. */
+const said = (ended: Ended | undefined) =>
+  ended
+    ? `Ended: ${ended.impersonations} impersonations that had not been started, ${ended.sessions} browser sessions.\n`
+    : 'Subject tokens and browser sessions that were spent or ended after the backup are alive again.\n'
+
+const flags = ['--force', '--keep-sessions']
+const optionsOf = ({ operands }: Invocation): Options => ({
+  force: operands.includes('--force'),
+  keepSessions: operands.includes('--keep-sessions'),
+})
+
+/** `mayact restore FILE [--force] [--keep-sessions]`: puts a backup in the place of a stopped server's database. */
 export const restore = async (invocation: Invocation): Promise<number> => {
-  const force = invocation.operands.includes('--force')
-  const [file, ...more] = invocation.operands.filter((operand) => operand !== '--force')
+  const [file, ...more] = invocation.operands.filter((operand) => !flags.includes(operand))
   if (file === undefined || more.length > 0) throw new Misuse('restore takes one file')
   const { config } = await configure(invocation)
   if (config.database.type === 'postgres') {
@@ -91,8 +112,8 @@ export const restore = async (invocation: Invocation): Promise<number> => {
   try {
     if (await isServing(config.dataDirectory)) throw running
     const { accounts } = check(resolve(file))
-    const aside = replace(resolve(file), path, force)
-    process.stdout.write(`${path} was restored: ${accounts} accounts.\n`)
+    const { aside, ended } = await replace(resolve(file), path, optionsOf(invocation))
+    process.stdout.write(`${path} was restored: ${accounts} accounts.\n${said(ended)}`)
     if (aside !== undefined) process.stdout.write(`What was there before is ${aside}.\n`)
     process.stdout.write('The server needs the encryption key that the backup was made with.\n')
     return 0

@@ -15,7 +15,8 @@ const usage = `mayact: an authorization server for user impersonation
   mayact check [--json] [--mail]              what is wrong or missing, and the call that mends it
   mayact demo [--json] [--keep]               plays an impersonation on a server of its own and shows it
   mayact backup FILE [--config FILE]          a checked copy of the SQLite database, of a running server too
-  mayact restore FILE [--force]               puts a backup in the place of a stopped server's database
+  mayact restore FILE [--force]               puts a backup in the place of a stopped server's database;
+                      [--keep-sessions]       without it, what was not finished when it was made is ended
   mayact plugins list                         what is loaded, with hashes
   mayact plugins types                        writes what an editor needs into the folder of plugins
   mayact plugins new NAME                     writes a first file to change
@@ -41,7 +42,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 }
 
 /** Options that are handed to their command among its operands. */
-const flags: ReadonlySet<string> = new Set(['--json', '--keep', '--mail', '--force'])
+const flags: ReadonlySet<string> = new Set(['--json', '--keep', '--mail', '--force', '--keep-sessions'])
 
 const read = (words: readonly string[], environment: Environment) => {
   const rest: string[] = []

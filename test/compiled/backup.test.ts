@@ -1,11 +1,19 @@
 /** `mayact backup` and `mayact restore`: a copy under load is whole, and nothing is ever overwritten by accident. */
 import { Database as Sqlite } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
-import { existsSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
+import { locationOf, newBrowser } from '../browser.ts'
 import { databases } from '../databases.ts'
-import { exchange, impersonate, obtainSubjectToken, setUp, type TokenResponse } from '../scenario.ts'
+import {
+  authorizePath,
+  exchange,
+  impersonate,
+  obtainSubjectToken,
+  setUp,
+  type TokenResponse,
+} from '../scenario.ts'
 import { deployment, folder, freePort, runCommand, start } from './binary.ts'
 
 const prepared = async () => {
@@ -83,6 +91,48 @@ describe('backup and restore', () => {
     expect(statSync(database).mode & 0o777).toBe(0o600)
     const server = await start(directory, port)
     expect(server.output()).not.toContain('First start')
+    await server.stop()
+  }, 30_000)
+
+  test('what was spent after the backup cannot be spent again in the restored database, unless it is asked for', async () => {
+    const { port, directory, database } = await prepared()
+    let server = await start(directory, port)
+    const scenario = await setUp(server)
+    const browser = newBrowser({ request: (path, init) => server.request(path, init) })
+    const started = await impersonate(server, scenario)
+    const open = await obtainSubjectToken(server, scenario, {}, browser)
+    expect((await runCommand(directory, 'backup', 'saved.db')).code).toBe(0)
+    expect((await exchange(server, scenario, open)).status).toBe(200)
+    await server.stop()
+
+    const statusOf = async (token: string) => {
+      const response = await server.request('/scim2/Me', { headers: { Authorization: `Bearer ${token}` } })
+      return response.status
+    }
+    const restored = await runCommand(directory, 'restore', 'saved.db', '--force')
+    expect([restored.code, restored.stderr]).toEqual([0, ''])
+    expect(restored.stdout).toContain(
+      'Ended: 1 impersonations that had not been started, 2 browser sessions.',
+    )
+    const left = readdirSync(join(directory, 'data')).filter((name) => name.startsWith('mayact.db'))
+    expect(left.sort()).toEqual(['mayact.db', 'mayact.db.before-restore'])
+    expect(statSync(database).mode & 0o777).toBe(0o600)
+    server = await start(directory, port)
+    expect((await exchange(server, scenario, open)).status).toBe(400)
+    expect(await statusOf(started.access_token)).toBe(200)
+    expect(locationOf(await browser.get(authorizePath(scenario))).pathname).toContain('login')
+    await server.stop()
+    const file = new Sqlite(database, { readonly: true })
+    const audit =
+      "select initiator, outcome, line_at is null as waits from audit where event = 'database-restored'"
+    expect(file.query(audit).all()).toEqual([{ initiator: 'restore', outcome: 'Success', waits: 1 }])
+    file.close()
+
+    const kept = await runCommand(directory, 'restore', 'saved.db', '--force', '--keep-sessions')
+    expect([kept.code, kept.stdout.includes('are alive again')]).toEqual([0, true])
+    server = await start(directory, port)
+    expect((await exchange(server, scenario, open)).status).toBe(200)
+    expect(await statusOf(started.access_token)).toBe(200)
     await server.stop()
   }, 30_000)
 

@@ -7,7 +7,7 @@ _mayact() {
     plugins) mapfile -t COMPREPLY < <(compgen -W 'list types new test' -- "$word") ;;
     *)
       if [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--config --force --json --keep --mail --version --help' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W '--config --force --json --keep --keep-sessions --mail --version --help' -- "$word")
       elif ((COMP_CWORD == 1)); then
         mapfile -t COMPREPLY < <(compgen -W 'serve migrate db check demo plugins backup restore' -- "$word")
       fi

@@ -10,5 +10,8 @@ complete -c mayact -n __fish_use_subcommand -f -a restore -d 'puts a backup in t
 complete -c mayact -n '__fish_seen_subcommand_from db' -a exec
 complete -c mayact -n '__fish_seen_subcommand_from plugins' -a 'list types new test'
 complete -c mayact -n '__fish_seen_subcommand_from restore' -l force
+complete -c mayact -n '__fish_seen_subcommand_from restore' -l keep-sessions
+complete -c mayact -n '__fish_seen_subcommand_from check' -l mail
+complete -c mayact -n '__fish_seen_subcommand_from demo' -l keep
 complete -c mayact -l config -r -F
 complete -c mayact -l json -l version -l help
