@@ -64,6 +64,11 @@ const prepare = async ({ opened, log }: ReloadNeeds, live: Live, read: Config) =
   }
 }
 
+/** Apart from what else was in force: only the copy stays for its minute, not the whole app. */
+const removeLater = (remove: () => Promise<void>) => {
+  setTimeout(() => remove().catch(() => {}), copyKeptMilliseconds).unref()
+}
+
 const changeOver = async (needs: ReloadNeeds): Promise<void> => {
   const { invocation, opened, listener, followers, log } = needs
   const live = needs.current()
@@ -91,7 +96,7 @@ const changeOver = async (needs: ReloadNeeds): Promise<void> => {
   }
   needs.replace(next)
   followers.follow(next.plugins.followers, next.config.plugins.timeoutMilliseconds)
-  setTimeout(() => live.plugins.remove().catch(() => {}), copyKeptMilliseconds).unref()
+  removeLater(live.plugins.remove)
   for (const warning of warnings) log.warn(warning)
   warnNotYet(next.config, log)
   for (const key of restart) log.warn({ key }, `${key} has changed: it needs a restart, and stays as it was`)
