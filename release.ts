@@ -1,15 +1,20 @@
 /**
- * `bun run release`: dist/release with a binary for each platform, SHA256SUMS and an SBOM (CycloneDX). The other
- * platforms' Bun comes from the package registry, is checked against the registry's own checksum, and is kept in
- * node_modules/.cache.
+ * `bun run release [--out FOLDER] [PLATFORM…]`: dist/release with a binary for each platform, or for those named,
+ * SHA256SUMS and an SBOM (CycloneDX). The platforms' Bun comes from the package registry, is checked against the
+ * registry's own checksum, and is kept in node_modules/.cache.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { $ } from 'bun'
 import { dependencies, version } from './package.json'
 
-const out = 'dist/release'
+const { values, positionals: wanted } = parseArgs({
+  options: { out: { type: 'string', default: 'dist/release' } },
+  allowPositionals: true,
+})
+const { out } = values
 const cache = 'node_modules/.cache/bun'
 
 /** Bun's name of the target, its package, and the file in that. */
@@ -74,13 +79,16 @@ const components = async () => {
   }
   const { packages } = lock.default
   const found = new Map<string, Locked>()
-  const walk = (name: string) => {
-    const locked = packages[name]
-    if (!locked || found.has(name)) return
-    found.set(name, locked)
-    for (const dependency of Object.keys(locked[2]?.dependencies ?? {})) walk(dependency)
+  /** What a package at `place`, names of folders in each other, finds by a name: in its own folder first. */
+  const walk = (name: string, place: readonly string[]): void => {
+    const here = [...place, name]
+    const locked = packages[here.join('/')]
+    if (!locked && place.length > 0) return walk(name, place.slice(0, -1))
+    if (!locked || found.has(here.join('/'))) return
+    found.set(here.join('/'), locked)
+    for (const dependency of Object.keys(locked[2]?.dependencies ?? {})) walk(dependency, here)
   }
-  for (const name of Object.keys(dependencies)) walk(name)
+  for (const name of Object.keys(dependencies)) walk(name, [])
   const library = (name: string, number: string, integrity?: string) => ({
     type: 'library',
     name,
@@ -97,9 +105,15 @@ const components = async () => {
   return [library('bun', Bun.version), ...listed].sort((a, b) => a.name.localeCompare(b.name))
 }
 
+const unknown = wanted.filter((name) => !targets.some((target) => target.name === name))
+if (unknown.length > 0) {
+  console.error(
+    `no such platform: ${unknown.join(', ')}; there are ${targets.map(({ name }) => name).join(', ')}`,
+  )
+  process.exit(64)
+}
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out, { recursive: true })
-const wanted = process.argv.slice(2)
 const files: string[] = []
 for (const target of targets) {
   if (wanted.length > 0 && !wanted.includes(target.name)) continue
