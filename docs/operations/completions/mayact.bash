@@ -1,6 +1,7 @@
 # bash completion of mayact; goes to /usr/share/bash-completion/completions/mayact
 _mayact() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+  [[ $word == -* ]] && before=
   case $before in
     --config | exec | backup | restore | test) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     db) mapfile -t COMPREPLY < <(compgen -W 'exec' -- "$word") ;;

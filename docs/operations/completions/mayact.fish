@@ -7,8 +7,8 @@ complete -c mayact -n __fish_use_subcommand -f -a demo -d 'plays an impersonatio
 complete -c mayact -n __fish_use_subcommand -f -a plugins -d 'list, types, new, test'
 complete -c mayact -n __fish_use_subcommand -f -a backup -d 'a copy of the SQLite database'
 complete -c mayact -n __fish_use_subcommand -f -a restore -d 'puts a backup in the place of the database'
-complete -c mayact -n '__fish_seen_subcommand_from db' -a exec
-complete -c mayact -n '__fish_seen_subcommand_from plugins' -a 'list types new test'
+complete -c mayact -n '__fish_seen_subcommand_from db; and not __fish_seen_subcommand_from exec' -f -a exec
+complete -c mayact -n '__fish_seen_subcommand_from plugins; and not __fish_seen_subcommand_from list types new test' -f -a 'list types new test'
 complete -c mayact -n '__fish_seen_subcommand_from restore' -l force
 complete -c mayact -n '__fish_seen_subcommand_from restore' -l keep-sessions
 complete -c mayact -n '__fish_seen_subcommand_from check' -l mail
