@@ -1,6 +1,6 @@
 /** The listener, and how it changes its certificate: by a second one on the same port, while the first one finishes. */
 import type { Log } from '../log.ts'
-import { listeningSockets, steerToSecond } from './steer.ts'
+import { listeningSockets, openSteering, type Steer } from './steer.ts'
 
 /** Larger than any request of ours; the doors set their own, smaller limits. */
 const largestBody = 2_097_152
@@ -42,11 +42,12 @@ export const startListener = (
   const finishing = new Set<typeof current>()
   let closing: Promise<void> = Promise.resolve()
 
-  const handOver = (pair: Pair) => {
+  let steering: Promise<Steer> | undefined
+  const handOver = (pair: Pair, steer: Steer) => {
     const before = listeningSockets(place.port)
     const next = listen(pair)
     const [added] = [...listeningSockets(place.port)].filter((socket) => !before.has(socket))
-    const steered = added !== undefined && before.size === 1 && steerToSecond(added)
+    const steered = added !== undefined && before.size === 1 && steer(added)
     if (!steered)
       log.warn('a connection that is being made at this moment may be reset: its client tries again')
     const old = current
@@ -63,7 +64,8 @@ export const startListener = (
     async replace(pair) {
       // a third listener on the port would be nobody's
       await closing
-      const close = handOver(pair)
+      steering ??= openSteering()
+      const close = handOver(pair, await steering)
       closing = close()
     },
     async stop(endConnections = false) {
