@@ -72,14 +72,14 @@ const fitsOneStatement = (writes: readonly Write[]): boolean => {
 const counted = ({ query, sql }: CompiledQuery) =>
   'returning' in query && query.returning ? sql : `${sql} returning 1`
 
-const oneStatement = (writes: readonly Write[]): Text => {
+const oneStatement = (writes: readonly Write[]): string => {
   const parts: string[] = []
-  const parameters: unknown[] = []
+  let places = 0
   const conditions: string[] = []
-  const add = (query: Text) => {
-    const sql = shift(query.sql, parameters.length)
-    parameters.push(...query.parameters)
-    return sql
+  const add = (sql: string, parameters: readonly unknown[]) => {
+    const shifted = shift(sql, places)
+    places += parameters.length
+    return shifted
   }
   if (writes.some((item) => item.kind === 'revision')) {
     parts.push(`l as materialized (select pg_advisory_xact_lock_shared(${administration}))`)
@@ -89,20 +89,64 @@ const oneStatement = (writes: readonly Write[]): Text => {
     if (item.kind === 'revision') {
       const select =
         'select 1 from l, revision where revision.id = 1 and revision.n = $1 for share of revision'
-      parts.push(`${name} as materialized (${add({ sql: select, parameters: [item.n] })})`)
+      parts.push(`${name} as materialized (${add(select, [item.n])})`)
       // before all others, as in a transaction: who waits for the lock holds no row that its holder may want
       conditions.unshift(`(select count(*) from ${name}) = 1`)
     } else if (item.kind === 'holds') {
-      parts.push(`${name} as materialized (${add(item.query)} for share)`)
+      parts.push(`${name} as materialized (${add(item.query.sql, item.query.parameters)} for share)`)
       conditions.push(`(select count(*) from ${name}) > 0`)
     } else if (item.kind === 'write') {
-      parts.push(`${name} as (${add({ sql: counted(item.query), parameters: item.query.parameters })})`)
+      parts.push(`${name} as (${add(counted(item.query), item.query.parameters)})`)
       // counted even when any number will do: CTEs run in the order in which they are asked for
       conditions.push(`(select count(*) from ${name}) ${item.rows === undefined ? '>= 0' : `= ${item.rows}`}`)
     }
   })
-  return { sql: `with ${parts.join(', ')} ${must(conditions.join(' and '))}`, parameters }
+  return `with ${parts.join(', ')} ${must(conditions.join(' and '))}`
 }
+
+/** A list of writes by its texts, one level for each; `statement` is null where one statement will not do. */
+interface Shape {
+  readonly next: Map<string, Shape>
+  statement?: string | null
+}
+
+const mostShapes = 5_000
+
+/** The one statement of a list of writes, made once for each list of the same texts. */
+const statementsByShape = () => {
+  let root: Shape = { next: new Map() }
+  let count = 0
+  return (writes: readonly Write[]): string | null => {
+    if (count > mostShapes) {
+      root = { next: new Map() }
+      count = 0
+    }
+    let shape = root
+    for (const item of writes) {
+      const text = 'query' in item ? item.query.sql : item.kind
+      // a text that guards and the same text that writes are two things
+      const keys = item.kind === 'write' ? [text, String(item.rows)] : [text, item.kind]
+      for (const key of keys) {
+        let next = shape.next.get(key)
+        if (!next) {
+          next = { next: new Map() }
+          shape.next.set(key, next)
+          count += 1
+        }
+        shape = next
+      }
+    }
+    if (shape.statement === undefined) {
+      shape.statement = fitsOneStatement(writes) ? oneStatement(writes) : null
+    }
+    return shape.statement
+  }
+}
+
+const parametersOf = (writes: readonly Write[]): unknown[] =>
+  writes.flatMap((item) =>
+    item.kind === 'revision' ? [item.n] : 'query' in item ? [...item.query.parameters] : [],
+  )
 
 const statements = (writes: readonly Write[]): Text[] => {
   const texts: Text[] = []
@@ -150,6 +194,7 @@ const judge = (error: unknown): Outcome | 'again' | undefined => {
 }
 
 export const postgresCommitter = (sql: SQL): Committer => {
+  const statementOf = statementsByShape()
   const run = (on: SQL | ReservedSQL, text: Text) => on.unsafe(text.sql, [...text.parameters])
 
   const transaction = async (writes: readonly Write[]) => {
@@ -170,8 +215,9 @@ export const postgresCommitter = (sql: SQL): Committer => {
 
   const attempt = async (writes: readonly Write[]) => {
     if (writes.length === 0) return
-    if (fitsOneStatement(writes)) await run(sql, oneStatement(writes))
-    else await transaction(writes)
+    const statement = statementOf(writes)
+    if (statement === null) await transaction(writes)
+    else await sql.unsafe(statement, parametersOf(writes))
   }
 
   return {
