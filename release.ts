@@ -83,7 +83,7 @@ const components = async () => {
   const walk = (name: string, place: readonly string[]): void => {
     const here = [...place, name]
     const locked = packages[here.join('/')]
-    if (!locked && place.length > 0) return walk(name, place.slice(0, -1))
+    if (!locked && place.length > 0) walk(name, place.slice(0, -1))
     if (!locked || found.has(here.join('/'))) return
     found.set(here.join('/'), locked)
     for (const dependency of Object.keys(locked[2]?.dependencies ?? {})) walk(dependency, here)
