@@ -47,6 +47,8 @@ create table application (
   client_secret text not null,
   disabled_at text,
   revoked_at text,
+  -- a client that registered itself (RFC 7591): the SHA-256 of its registration access token
+  registration_hash text,
   -- the management API's ApplicationModel and its OpenIDConnectConfiguration, kept and echoed whole
   model text not null,
   oidc text not null,
@@ -192,12 +194,138 @@ create table token (
   session_id text,
   scopes text not null,
   code_challenge text,
+  -- the act claim (RFC 8693 §4.1) as JSON, the current actor outermost
+  act text,
+  -- the resources it is for (RFC 8707), separated by spaces; null when it is for its client
+  audience text,
+  -- the cnf claim (RFC 7800) as JSON: the key that whoever presents it must prove
+  confirmation text,
+  -- what later tokens and userinfo need of the sign-in and of its request, as JSON
+  context text,
   issued_at text not null,
-  expires_at text not null
+  expires_at text not null,
+  -- refresh tokens only: when it was rotated, and the token that it replaced
+  spent_at text,
+  follows text
 );
 
 create index token_expires on token (expires_at);
 create index token_lineage on token (lineage_id);
+
+-- Authorization codes; the grant's lineage begins with the code, so a replay can end what it gave.
+create table authorization_code (
+  hash text primary key not null,
+  id text not null,
+  lineage_id text not null references lineage (id),
+  application_id text not null,
+  client_id text not null,
+  organization_id text not null,
+  account_id text not null,
+  session_id text not null,
+  -- as the request had it: the token request repeats it
+  redirect_uri text,
+  scopes text not null,
+  code_challenge text,
+  -- dpop_jkt (RFC 9449 §10)
+  confirmation text,
+  audience text,
+  context text not null,
+  issued_at text not null,
+  expires_at text not null,
+  spent_at text
+);
+
+create index authorization_code_expires on authorization_code (expires_at);
+
+-- Pushed authorization requests (RFC 9126), known by the SHA-256 of their request_uri.
+create table pushed_request (
+  hash text primary key not null,
+  client_id text not null,
+  parameters text not null,
+  confirmation text,
+  created_at text not null,
+  expires_at text not null,
+  spent_at text
+);
+
+create index pushed_request_expires on pushed_request (expires_at);
+
+-- Device authorizations (RFC 8628); both codes are stored as SHA-256.
+create table device_authorization (
+  id text primary key not null,
+  device_hash text not null unique,
+  user_hash text not null unique,
+  application_id text not null,
+  client_id text not null,
+  organization_id text not null,
+  scopes text not null,
+  confirmation text,
+  -- seconds between two polls; slow_down makes it longer
+  interval_seconds integer not null,
+  polled_at text,
+  created_at text not null,
+  expires_at text not null,
+  -- 'approved' or 'denied', by whom and in which session
+  decision text,
+  account_id text,
+  session_id text,
+  authenticated_at text,
+  spent_at text
+);
+
+create index device_authorization_expires on device_authorization (expires_at);
+
+-- Values that may be seen once: the jti of DPoP proofs and client assertions, as the SHA-256 of kind, issuer and value.
+create table used_value (
+  hash text primary key not null,
+  expires_at text not null
+);
+
+create index used_value_expires on used_value (expires_at);
+
+-- Which applications a browser session signed in to: they hear of its logout.
+create table session_application (
+  session_id text not null references lineage (id) on delete cascade,
+  application_id text not null,
+  client_id text not null,
+  since text not null,
+  primary key (session_id, application_id)
+);
+
+-- Logout tokens that have to reach their applications (OpenID Connect Back-Channel Logout); sent like mail.
+create table logout_notice (
+  id text primary key not null,
+  client_id text not null,
+  url text not null,
+  subject text not null,
+  session_id text not null,
+  created_at text not null,
+  attempts integer not null,
+  next_attempt_at text,
+  sent_at text,
+  gave_up_at text,
+  last_error text,
+  sender text not null
+);
+
+create index logout_notice_due on logout_notice (next_attempt_at) where next_attempt_at is not null;
+
+-- What a user let an application have for good (approveAlways).
+create table consent (
+  account_id text not null references account (id) on delete cascade,
+  application_id text not null references application (id) on delete cascade,
+  scopes text not null,
+  given_at text not null,
+  primary key (account_id, application_id)
+);
+
+-- The scopes of OpenID Connect and the claims they give, as names separated by spaces.
+create table oidc_scope (
+  name text primary key not null,
+  display_name text not null,
+  description text,
+  claims text not null
+);
 
 create table login_failure (
   id text primary key not null,
@@ -266,6 +394,7 @@ create table outbox (
 );
 
 create index outbox_due on outbox (next_attempt_at) where next_attempt_at is not null;
+create index outbox_gave_up on outbox (gave_up_at) where gave_up_at is not null;
 create index outbox_sent on outbox (sent_at) where sent_at is not null;
 
 -- The configuration store keeps WSO2's names, columns and constraints, since scripts write to it.

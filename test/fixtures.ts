@@ -239,6 +239,9 @@ const accessToken = ({ application, subjectId, scopes }: TokenFixture, now: Date
   subjectId,
   scopes,
   codeChallenge: null,
+  audience: [],
+  confirmation: null,
+  context: {},
   issuedAt: now,
   expiresAt,
 })
@@ -251,6 +254,7 @@ export const userToken = async (db: Db, asked: TokenFixture): Promise<string> =>
   const token = {
     ...accessToken(asked, now, endsAt),
     lineageId: id,
+    actor: null,
     actorId: null,
     impersonationId: null,
     sessionId: id,
@@ -290,6 +294,7 @@ export const impersonatedToken = async (
   const token = {
     ...accessToken(asked, now, browser.endsAt),
     lineageId,
+    actor: { sub: asked.impersonatorId },
     actorId: asked.impersonatorId,
     impersonationId,
     sessionId: browser.id,

@@ -341,7 +341,7 @@ for (const database of databases) {
       const { subjectToken, writes } = await beginImpersonation(
         needs(),
         await approvedIn('authorize', sessionId),
-        null,
+        { codeChallenge: null, confirmation: null },
         trace,
         new Date(),
       )
@@ -357,7 +357,15 @@ for (const database of databases) {
     const mint = async (approved: Approved, begun?: Begun): Promise<readonly Write[]> =>
       begun
         ? (await startImpersonation(needs(), approved, begun, trace, new Date())).writes
-        : (await beginImpersonation(needs(), approved, null, trace, new Date())).writes
+        : (
+            await beginImpersonation(
+              needs(),
+              approved,
+              { codeChallenge: null, confirmation: null },
+              trace,
+              new Date(),
+            )
+          ).writes
 
     describe('1: there is no impersonated token without an approval of its own', () => {
       test('an approval is good once, in its own phase, and only the very one that the decision made', async () => {

@@ -3,7 +3,7 @@
  * a browser session that was signed out is alive: both end here. What had been started goes on, in the sessions that
  * it was started in, so every token that was answered before the backup stays known.
  */
-import { auditWriter } from '../audit.ts'
+import { record } from '../audit.ts'
 import { close, commit, write } from '../database/commit.ts'
 import { connect, type Db } from '../database/connect.ts'
 
@@ -45,21 +45,18 @@ export const endUnfinished = async (db: Db, backup: string, now: Date): Promise<
     // the cookie is worth nothing any more; the lineage stays, for what was started in the session
     write(db.updateTable('session').set({ ends_at: at }).where('ends_at', '>', at)),
     write(db.updateTable('interaction').set({ spent_at: at }).where('spent_at', 'is', null)),
-    write(
-      db.insertInto('audit').values({
-        id: Bun.randomUUIDv7(),
-        at,
+    // the server that starts next takes its line over
+    record(
+      db,
+      now,
+      { id: crypto.randomUUID(), address: 'shell' },
+      {
         event: 'database-restored',
-        action: 'database-restored',
         initiator,
         target: backup,
-        data: JSON.stringify({ ended }),
+        data: { ended },
         outcome: 'Success',
-        trace_id: crypto.randomUUID(),
-        // no process: the server that starts next takes its line over
-        writer: auditWriter(db).id,
-        line_at: null,
-      }),
+      },
     ),
   ])
   if (outcome !== 'committed') throw new Error(`what was unfinished could not be ended: ${outcome}`)

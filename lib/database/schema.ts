@@ -40,6 +40,7 @@ export interface ApplicationTable {
   client_secret: string
   disabled_at: string | null
   revoked_at: string | null
+  registration_hash: string | null
   model: string
   oidc: string
   created_at: string
@@ -74,6 +75,53 @@ export interface AuditTable {
   trace_id: string
   writer: string
   line_at: string | null
+}
+
+export interface AuthorizationCodeTable {
+  hash: string
+  id: string
+  lineage_id: string
+  application_id: string
+  client_id: string
+  organization_id: string
+  account_id: string
+  session_id: string
+  redirect_uri: string | null
+  scopes: string
+  code_challenge: string | null
+  confirmation: string | null
+  audience: string | null
+  context: string
+  issued_at: string
+  expires_at: string
+  spent_at: string | null
+}
+
+export interface ConsentTable {
+  account_id: string
+  application_id: string
+  scopes: string
+  given_at: string
+}
+
+export interface DeviceAuthorizationTable {
+  id: string
+  device_hash: string
+  user_hash: string
+  application_id: string
+  client_id: string
+  organization_id: string
+  scopes: string
+  confirmation: string | null
+  interval_seconds: number
+  polled_at: string | null
+  created_at: string
+  expires_at: string
+  decision: string | null
+  account_id: string | null
+  session_id: string | null
+  authenticated_at: string | null
+  spent_at: string | null
 }
 
 export interface IdnConfigAttributeTable {
@@ -148,9 +196,31 @@ export interface LoginFailureTable {
   failed_at: string
 }
 
+export interface LogoutNoticeTable {
+  id: string
+  client_id: string
+  url: string
+  subject: string
+  session_id: string
+  created_at: string
+  attempts: number
+  next_attempt_at: string | null
+  sent_at: string | null
+  gave_up_at: string | null
+  last_error: string | null
+  sender: string
+}
+
 export interface MetaTable {
   name: string
   value: string
+}
+
+export interface OidcScopeTable {
+  name: string
+  display_name: string
+  description: string | null
+  claims: string
 }
 
 export interface OrganizationTable {
@@ -174,6 +244,16 @@ export interface OutboxTable {
   gave_up_at: string | null
   last_error: string | null
   sender: string
+}
+
+export interface PushedRequestTable {
+  hash: string
+  client_id: string
+  parameters: string
+  confirmation: string | null
+  created_at: string
+  expires_at: string
+  spent_at: string | null
 }
 
 export interface RevisionTable {
@@ -214,6 +294,13 @@ export interface SessionTable {
   ends_at: string
 }
 
+export interface SessionApplicationTable {
+  session_id: string
+  application_id: string
+  client_id: string
+  since: string
+}
+
 export interface SigningKeyTable {
   kid: string
   algorithm: string
@@ -238,7 +325,18 @@ export interface TokenTable {
   session_id: string | null
   scopes: string
   code_challenge: string | null
+  act: string | null
+  audience: string | null
+  confirmation: string | null
+  context: string | null
   issued_at: string
+  expires_at: string
+  spent_at: string | null
+  follows: string | null
+}
+
+export interface UsedValueTable {
+  hash: string
   expires_at: string
 }
 
@@ -250,6 +348,9 @@ export interface Database {
   application_api: ApplicationApiTable
   application_scope: ApplicationScopeTable
   audit: AuditTable
+  authorization_code: AuthorizationCodeTable
+  consent: ConsentTable
+  device_authorization: DeviceAuthorizationTable
   idn_config_attribute: IdnConfigAttributeTable
   idn_config_file: IdnConfigFileTable
   idn_config_resource: IdnConfigResourceTable
@@ -258,14 +359,19 @@ export interface Database {
   interaction: InteractionTable
   lineage: LineageTable
   login_failure: LoginFailureTable
+  logout_notice: LogoutNoticeTable
   meta: MetaTable
+  oidc_scope: OidcScopeTable
   organization: OrganizationTable
   outbox: OutboxTable
+  pushed_request: PushedRequestTable
   revision: RevisionTable
   role: RoleTable
   role_permission: RolePermissionTable
   scope: ScopeTable
   session: SessionTable
+  session_application: SessionApplicationTable
   signing_key: SigningKeyTable
   token: TokenTable
+  used_value: UsedValueTable
 }

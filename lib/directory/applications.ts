@@ -13,6 +13,11 @@ const flag = z
   .nullish()
   .transform((value) => value ?? false)
 
+const text = z
+  .string()
+  .nullish()
+  .transform((value) => value || undefined)
+
 /** What is read of the stored OpenIDConnectConfiguration; the rest of it is only kept and echoed. */
 const oidcSettings = z.object({
   grantTypes: z.array(z.string()).default([]),
@@ -26,7 +31,68 @@ const oidcSettings = z.object({
       applicationAccessTokenExpiryInSeconds: seconds(0),
     })
     .prefault({}),
-  idToken: z.object({ expiryInSeconds: seconds(0), audience: z.array(z.string()).default([]) }).prefault({}),
+  refreshToken: z
+    .object({
+      expiryInSeconds: seconds(0),
+      renewRefreshToken: z
+        .boolean()
+        .nullish()
+        .transform((value) => value ?? true),
+    })
+    .prefault({}),
+  idToken: z
+    .object({
+      expiryInSeconds: seconds(0),
+      audience: z.array(z.string()).default([]),
+      idTokenSignedResponseAlg: text,
+    })
+    .prefault({}),
+  allowedOrigins: z.array(z.string()).default([]),
+  hybridFlow: z.object({ enable: flag, responseType: text }).prefault({}),
+  clientAuthentication: z
+    .object({
+      tokenEndpointAuthMethod: text,
+      tokenEndpointAuthSigningAlg: text,
+      tokenEndpointAllowReusePvtKeyJwt: flag,
+      tlsClientAuthSubjectDn: text,
+    })
+    .prefault({}),
+  requestObject: z.object({ requestObjectSigningAlg: text }).prefault({}),
+  validateRequestObjectSignature: flag,
+  pushAuthorizationRequest: z.object({ requirePushAuthorizationRequest: flag }).prefault({}),
+  subject: z
+    .object({ subjectType: z.enum(['public', 'pairwise']).nullish(), sectorIdentifierUri: text })
+    .prefault({}),
+  logout: z.object({ backChannelLogoutUrl: text, frontChannelLogoutUrl: text }).prefault({}),
+  // what OpenID Connect Registration has and WSO2's model has not, under its registered names
+  mayact: z
+    .object({
+      redirectUris: z.array(z.string()).default([]),
+      responseTypes: z.array(z.string()).nullish(),
+      postLogoutRedirectUris: z.array(z.string()).default([]),
+      backChannelLogoutSessionRequired: flag,
+      frontChannelLogoutSessionRequired: flag,
+      userinfoSignedResponseAlg: text,
+      introspectionSignedResponseAlg: text,
+      authorizationSignedResponseAlg: text,
+      dpopBoundAccessTokens: flag,
+      tlsClientCertificateBoundAccessTokens: flag,
+      requireSignedRequestObject: flag,
+      requestedSubjectByParOnly: flag,
+      defaultMaxAge: z.int().min(0).nullish(),
+      requireAuthTime: flag,
+      defaultAcrValues: z.array(z.string()).default([]),
+      initiateLoginUri: text,
+      jwks: z.looseObject({ keys: z.array(z.looseObject({ kty: z.string() })) }).nullish(),
+      jwksUri: text,
+      scope: text,
+      contacts: z.array(z.string()).default([]),
+      applicationType: z.enum(['web', 'native']).nullish(),
+      logoUri: text,
+      policyUri: text,
+      tosUri: text,
+    })
+    .prefault({}),
   subjectToken: z.object({ enable: flag, applicationSubjectTokenExpiryInSeconds: seconds(180) }).prefault({}),
 })
 
@@ -35,7 +101,17 @@ const modelSettings = z.object({
   associatedRoles: z
     .object({ allowedAudience: z.enum(['APPLICATION', 'ORGANIZATION']).default('ORGANIZATION') })
     .optional(),
-  advancedConfigurations: z.object({ skipLoginConsent: flag, skipLogoutConsent: flag }).prefault({}),
+  logoutReturnUrl: text,
+  claimConfiguration: z
+    .object({ subject: z.object({ claim: z.object({ uri: text }).prefault({}) }).prefault({}) })
+    .prefault({}),
+  advancedConfigurations: z
+    .object({
+      skipLoginConsent: flag,
+      skipLogoutConsent: flag,
+      certificate: z.object({ type: text, value: text }).nullish(),
+    })
+    .prefault({}),
 })
 
 /** `RBAC`: granted to whom a role gives it. `NO POLICY`: granted to every user of the application. */
@@ -53,6 +129,16 @@ export interface Application {
   readonly skipLoginConsent: boolean
   readonly skipLogoutConsent: boolean
   readonly oidc: z.output<typeof oidcSettings>
+  /** Where a browser may return to after a logout, as the ApplicationModel has it. */
+  readonly logoutReturnUrl: string | undefined
+  /** The local claim whose value is the `sub`; undefined for the account's id. */
+  readonly subjectClaimUri: string | undefined
+  /** The client's keys as the ApplicationModel has them: a JWKS URL or a PEM certificate. */
+  readonly certificate:
+    | { readonly type?: string | undefined; readonly value?: string | undefined }
+    | undefined
+  /** It registered itself (RFC 7591). */
+  readonly dynamic: boolean
   /** Scopes of API resources that the application is authorized for. */
   readonly scopes: ReadonlyMap<string, Policy>
 }
@@ -89,6 +175,10 @@ const load = async (db: Db, clientId: string): Promise<Application | undefined> 
     skipLoginConsent: model.advancedConfigurations.skipLoginConsent,
     skipLogoutConsent: model.advancedConfigurations.skipLogoutConsent,
     oidc: oidcSettings.parse(JSON.parse(row.oidc)),
+    logoutReturnUrl: model.logoutReturnUrl,
+    subjectClaimUri: model.claimConfiguration.subject.claim.uri,
+    certificate: model.advancedConfigurations.certificate ?? undefined,
+    dynamic: row.registration_hash !== null,
     scopes: new Map(scopes.map(({ name, policy }) => [name, policy === 'NO POLICY' ? policy : 'RBAC'])),
   }
 }

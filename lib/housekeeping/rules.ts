@@ -2,11 +2,13 @@
  * What nothing needs any more, and the statements that remove it. Audit rows are not in here: they stay. Expired
  * tokens stay a day, so that an exchange can still say that they have expired; an impersonation stays thirty.
  */
+import { sql } from 'kysely'
 import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { LineageKind } from '../tokens/lineage.ts'
 
 const day = 86_400_000
+const hour = 3_600_000
 
 export const before = (now: Date, milliseconds: number): string =>
   new Date(now.getTime() - milliseconds).toISOString()
@@ -23,31 +25,29 @@ export interface Rule {
 const found = async (query: { executeTakeFirst(): Promise<unknown> }) =>
   (await query.executeTakeFirst()) !== undefined
 
-const tokens = (db: Db, now: Date): Rule => {
-  const old = db
-    .selectFrom('token')
-    .select('hash')
-    .where('expires_at', '<', before(now, day))
-    .orderBy('expires_at')
-  return {
-    name: 'tokens',
-    due: () => found(old.limit(1)),
-    remove: (limit) => write(db.deleteFrom('token').where('hash', 'in', old.limit(limit))),
-  }
-}
+type Expiring =
+  | 'token'
+  | 'interaction'
+  | 'authorization_code'
+  | 'pushed_request'
+  | 'device_authorization'
+  | 'used_value'
 
-const interactions = (db: Db, now: Date): Rule => {
-  const old = db
-    .selectFrom('interaction')
-    .select('id')
-    .where('expires_at', '<', before(now, day))
-    .orderBy('expires_at')
-  return {
-    name: 'interactions',
-    due: () => found(old.limit(1)),
-    remove: (limit) => write(db.deleteFrom('interaction').where('id', 'in', old.limit(limit))),
+/** Rows with an `expires_at`, `kept` milliseconds behind it. */
+const expired =
+  (name: string, table: Expiring, key: 'id' | 'hash', kept: number) =>
+  (db: Db, now: Date): Rule => {
+    const old = (limit: number) =>
+      sql`select ${sql.ref(key)} from ${sql.table(table)} where expires_at < ${before(now, kept)} order by expires_at limit ${limit}`
+    return {
+      name,
+      due: async () => (await old(1).execute(db)).rows.length > 0,
+      remove: (limit) => {
+        const query = sql`delete from ${sql.table(table)} where ${sql.ref(key)} in (${old(limit)})`
+        return write({ compile: () => query.compile(db) })
+      },
+    }
   }
-}
 
 const loginFailures = (db: Db, now: Date): Rule => {
   const old = db
@@ -91,13 +91,25 @@ const givenUpMail = (db: Db, now: Date): Rule => {
 
 /** The rules in an order in which nothing that is left points to what is gone. */
 export const rules = (db: Db, now: Date): readonly Rule[] =>
-  [tokens, interactions, loginFailures, sentMail, givenUpMail].map((rule) => rule(db, now))
+  [
+    expired('tokens', 'token', 'hash', day),
+    expired('authorization codes', 'authorization_code', 'hash', day),
+    expired('interactions', 'interaction', 'id', day),
+    expired('pushed requests', 'pushed_request', 'hash', hour),
+    expired('device authorizations', 'device_authorization', 'id', day),
+    // once the value itself has expired it is refused for that
+    expired('used values', 'used_value', 'hash', 0),
+    loginFailures,
+    sentMail,
+    givenUpMail,
+  ].map((rule) => rule(db, now))
 
 /** How long the lineage of each kind stays after its end. */
 export const kept: Readonly<Record<LineageKind, number>> = {
   impersonation: 30 * day,
   session: day,
   client: day,
+  grant: day,
 }
 
 /** Where a walk through old lineages is. */

@@ -12,7 +12,7 @@ import type { Claims } from '../tokens/claims.ts'
 import type { Issuer, Minted } from '../tokens/issuer.ts'
 import { beginLineage, lineageAlive } from '../tokens/lineage.ts'
 import { mintSubjectToken } from '../tokens/subject-token.ts'
-import type { FoundToken } from '../tokens/token.ts'
+import type { Confirmation, FoundToken } from '../tokens/token.ts'
 import type { Asked, Refused } from './decide.ts'
 import { type MailOrigin, startedNotice } from './notification.ts'
 
@@ -74,14 +74,14 @@ const insertImpersonation = inserting('impersonation', [
 export const beginImpersonation = async (
   { db, issuer, lifetimes }: ImpersonationNeeds,
   approved: Approved,
-  codeChallenge: string | null,
+  bound: { readonly codeChallenge: string | null; readonly confirmation: Confirmation | null },
   trace: Trace,
   now: Date,
 ): Promise<{ subjectToken: Minted; writes: Write[] }> => {
   const approval = redeemApproval(approved, 'authorize')
   const id = Bun.randomUUIDv7()
   const lineageId = Bun.randomUUIDv7()
-  const subjectToken = await mintSubjectToken(db, issuer, approval, { id, lineageId, codeChallenge }, now)
+  const subjectToken = await mintSubjectToken(db, issuer, approval, { id, lineageId, ...bound }, now)
   const latest = plusSeconds(subjectToken.expiresAt, accessSeconds(approval, lifetimes))
   const longest = lifetimes.maxDurationSeconds
   const endsAt = longest === undefined ? latest : earlier(latest, plusSeconds(now, longest))
@@ -140,11 +140,12 @@ export const startImpersonation = async (
   trace: Trace,
   now: Date,
   contributed: Claims = {},
+  confirmation: Confirmation | null = null,
 ): Promise<{ accessToken: Minted; scopes: readonly string[]; writes: Write[] }> => {
   const approval = redeemApproval(approved, 'exchange')
   const { impersonationId, lineageId, lineageEndsAt } = subjectToken
   const endsAt = earlier(plusSeconds(now, accessSeconds(approval, lifetimes)), lineageEndsAt)
-  const impersonation = { id: impersonationId, lineageId }
+  const impersonation = { id: impersonationId, lineageId, confirmation }
   const [accessToken, notice] = await Promise.all([
     mintImpersonatedAccessToken(db, issuer, approval, impersonation, contributed, endsAt, now),
     startedNotice(db, mail, approval, impersonationId, now),

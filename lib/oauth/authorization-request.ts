@@ -109,7 +109,7 @@ const unsupported = [
 /** Throws OAuthError, to be answered at the place. */
 export const checkRequest = (
   { responseTypes, rules }: ReadNeeds,
-  { client, revision }: Place,
+  { client, revision, redirectUri }: Place,
   parameters: ReadonlyMap<string, string>,
 ): CheckedRequest => {
   if (client.oidc.grantTypes.length === 0) {
@@ -136,5 +136,16 @@ export const checkRequest = (
   const maxAge = readMaxAge(parameters.get('max_age'))
   const scopes = parseScope(parameters.get('scope'))
   if (!scopes) throw new OAuthError('invalid_scope', 'Scope validation failed.')
-  return { parameters, client, revision, type, scopes, codeChallenge, prompt, maxAge }
+  return {
+    parameters,
+    client,
+    revision,
+    type,
+    scopes,
+    codeChallenge,
+    confirmation: null,
+    redirectUri,
+    prompt,
+    maxAge,
+  }
 }

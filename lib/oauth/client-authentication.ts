@@ -1,10 +1,11 @@
 /** Who the client is: HTTP Basic (form-decoded, RFC 6749 §2.3.1) or form post, never both; public clients by id alone. */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { readRevision } from '../database/commit.ts'
+import { readRevision, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { type Application, findClient } from '../directory/applications.ts'
 import { fact } from '../directory/facts.ts'
 import type { Vault } from '../keys/secrets.ts'
+import type { Confirmation } from '../tokens/token.ts'
 import { OAuthError } from './error.ts'
 
 const digest = (value: string) => createHash('sha256').update(value).digest()
@@ -51,15 +52,27 @@ const presented = (authorization: string | null, form: ReadonlyMap<string, strin
   return basic
 }
 
+/** Who the client is, and what proves it. */
+export interface AuthenticatedClient {
+  readonly client: Application
+  /** The revision at which it was; what is answered to it is guarded by that. */
+  readonly revision: number
+  /** Its TLS certificate, where that authenticated it and its tokens are bound to it (RFC 8705). */
+  readonly confirmation: Confirmation | null
+  /** For the commit of what it is answered: the assertion it was authenticated by is used up. */
+  readonly writes: readonly Write[]
+}
+
 /**
  * The authenticated client, and the revision at which it was; what is answered to it is guarded by that. Throws
  * `invalid_client` (401) or, for two methods at once, `invalid_request`.
  */
 export const authenticateClient = async (
   { db, vault }: { readonly db: Db; readonly vault: Vault },
-  authorization: string | null,
+  request: Request,
   form: ReadonlyMap<string, string>,
-): Promise<{ readonly client: Application; readonly revision: number }> => {
+): Promise<AuthenticatedClient> => {
+  const authorization = request.headers.get('authorization')
   const { clientId, secret } = presented(authorization, form)
   if (!isClientId(clientId)) throw failed('malformed client id')
   const revision = await readRevision(db)
@@ -68,12 +81,12 @@ export const authenticateClient = async (
   if (!application.active) throw failed('the application is disabled or revoked')
   if (secret === undefined || (secret === '' && application.oidc.publicClient)) {
     if (!application.oidc.publicClient) throw failed('a confidential client without its secret')
-    return { client: application, revision }
+    return { client: application, revision, confirmation: null, writes: [] }
   }
   // both are hashed, so that neither length nor content shows in the time it takes
   const expected = await fact(db, revision, `secret of ${application.id}`, async () =>
     digest(vault.openText(application.sealedSecret, application.id)),
   )
   if (!timingSafeEqual(digest(secret), expected)) throw failed('wrong secret')
-  return { client: application, revision }
+  return { client: application, revision, confirmation: null, writes: [] }
 }

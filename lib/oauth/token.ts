@@ -44,15 +44,25 @@ const grantFor = (grants: TokenNeeds['grants'], type: string | undefined, client
 /** Who asks, whether he may, and what for: all of it decided at once, and anew when something of it has changed. */
 const settle = async (
   { db, vault, grants }: TokenNeeds,
-  authorization: string | null,
+  request: Request,
   parameters: ReadonlyMap<string, string>,
   trace: Trace,
 ) => {
   for (let attempt = 1; ; attempt += 1) {
-    const { client, revision } = await authenticateClient({ db, vault }, authorization, parameters)
+    const authenticated = await authenticateClient({ db, vault }, request, parameters)
+    const { client, revision, confirmation } = authenticated
     const grant = grantFor(grants, parameters.get('grant_type'), client)
-    const answer = await grant.decide({ parameters, client, revision, trace, now: new Date() })
-    if ((await commit(db, [revisionIs(revision), ...answer.writes])) === 'committed') {
+    const answer = await grant.decide({
+      parameters,
+      client,
+      revision,
+      confirmation,
+      trace,
+      now: new Date(),
+    })
+    if (
+      (await commit(db, [revisionIs(revision), ...authenticated.writes, ...answer.writes])) === 'committed'
+    ) {
       if ('refused' in answer) throw answer.refused
       return answer.response
     }
@@ -75,6 +85,6 @@ export const token = (needs: TokenNeeds) =>
   new Hono().post('/oauth2/token', async (c) => {
     const { raw } = c.req
     const parameters = await parse(raw)
-    const response = await settle(needs, raw.headers.get('authorization'), parameters, needs.traceOf(raw))
+    const response = await settle(needs, raw, parameters, needs.traceOf(raw))
     return c.json(response, 200, { 'Cache-Control': 'no-store', Pragma: 'no-cache' })
   })

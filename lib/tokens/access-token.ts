@@ -5,108 +5,202 @@ import type { Approval } from './approval.ts'
 import { type Claims, numericDate, stampClaims, wholeSecond } from './claims.ts'
 import type { Issuer, Minted } from './issuer.ts'
 import { beginLineage } from './lineage.ts'
-import { randomValue, storeToken } from './token.ts'
+import { type Actor, type Confirmation, randomValue, storeToken, type TokenContext } from './token.ts'
 
-/**
- * Mints the impersonated access token of an approval redeemed at exchange; it ends at `endsAt`, cut to a whole second.
- * `act` is a plain object and is stamped by this server alone (facts/impersonation.md §4.4).
- */
-export const mintImpersonatedAccessToken = async (
-  db: Db,
-  issuer: Issuer,
-  approval: Approval,
-  impersonation: { readonly id: string; readonly lineageId: string },
-  contributed: Claims,
-  endsAt: Date,
-  now: Date,
-): Promise<Minted> => {
-  const { application, organization } = approval
+type Organization = Approval['organization']
+
+/** What every access token says, whoever it is for. */
+interface Spec {
+  readonly application: Application
+  readonly organization: Organization
+  /** The account or client that the row names; `sub` is what the token calls it. */
+  readonly subjectId: string
+  readonly sub: string
+  readonly aut: 'APPLICATION_USER' | 'APPLICATION'
+  readonly actor: Actor | null
+  readonly actorId: string | null
+  readonly impersonationId: string | null
+  readonly lineageId: string
+  readonly sessionId: string | null
+  readonly scopes: readonly string[]
+  readonly audience: readonly string[]
+  readonly confirmation: Confirmation | null
+  readonly context: TokenContext
+  readonly contributed: Claims
+  readonly endsAt: Date
+}
+
+const mint = async (db: Db, issuer: Issuer, spec: Spec, now: Date): Promise<Minted> => {
+  const { application, organization, scopes } = spec
+  const { clientId } = application
   const id = crypto.randomUUID()
   const issuedAt = wholeSecond(now)
-  const expiresAt = wholeSecond(endsAt)
-  const claims = stampClaims(contributed, {
-    sub: approval.subject.id,
-    aut: 'APPLICATION_USER',
+  const expiresAt = wholeSecond(spec.endsAt)
+  const [only, ...more] = spec.audience
+  const claims = stampClaims(spec.contributed, {
+    sub: spec.sub,
+    aut: spec.aut,
     iss: issuer.issuer,
-    client_id: application.clientId,
-    aud: application.clientId,
+    client_id: clientId,
+    aud: only === undefined ? clientId : more.length > 0 ? spec.audience : only,
     nbf: numericDate(issuedAt),
-    act: { sub: approval.actor.id },
-    azp: application.clientId,
+    act: spec.actor ?? undefined,
+    azp: clientId,
     org_id: organization.id,
-    scope: approval.scopes.length > 0 ? approval.scopes.join(' ') : undefined,
+    scope: scopes.length > 0 ? scopes.join(' ') : undefined,
     exp: numericDate(expiresAt),
     org_name: organization.name,
     iat: numericDate(issuedAt),
     jti: id,
+    cnf: spec.confirmation ?? undefined,
   })
   const value =
     application.oidc.accessToken.type === 'JWT' ? await issuer.sign(claims, 'at+jwt') : randomValue()
   const row = storeToken(db, value, {
     id,
     class: 'access',
-    lineageId: impersonation.lineageId,
+    lineageId: spec.lineageId,
     applicationId: application.id,
-    clientId: application.clientId,
+    clientId,
     organizationId: organization.id,
-    subjectId: approval.subject.id,
-    actorId: approval.actor.id,
-    impersonationId: impersonation.id,
-    sessionId: approval.sessionId,
-    scopes: approval.scopes,
+    subjectId: spec.subjectId,
+    actorId: spec.actorId,
+    impersonationId: spec.impersonationId,
+    sessionId: spec.sessionId,
+    scopes,
     codeChallenge: null,
+    actor: spec.actor,
+    audience: spec.audience,
+    confirmation: spec.confirmation,
+    context: spec.context,
     issuedAt,
     expiresAt,
   })
   return { value, id, expiresAt, writes: [row] }
 }
 
+/**
+ * Mints the impersonated access token of an approval redeemed at exchange; it ends at `endsAt`, cut to a whole second.
+ * `act` is a plain object and is stamped by this server alone (facts/impersonation.md §4.4).
+ */
+export const mintImpersonatedAccessToken = (
+  db: Db,
+  issuer: Issuer,
+  approval: Approval,
+  impersonation: {
+    readonly id: string
+    readonly lineageId: string
+    readonly confirmation: Confirmation | null
+  },
+  contributed: Claims,
+  endsAt: Date,
+  now: Date,
+): Promise<Minted> =>
+  mint(
+    db,
+    issuer,
+    {
+      application: approval.application,
+      organization: approval.organization,
+      subjectId: approval.subject.id,
+      sub: approval.subject.id,
+      aut: 'APPLICATION_USER',
+      actor: { sub: approval.actor.id },
+      actorId: approval.actor.id,
+      impersonationId: impersonation.id,
+      lineageId: impersonation.lineageId,
+      sessionId: approval.sessionId,
+      scopes: approval.scopes,
+      audience: [],
+      confirmation: impersonation.confirmation,
+      context: {},
+      contributed,
+      endsAt,
+    },
+    now,
+  )
+
+/** What a user let an application have: by a code, a device code, implicitly, or by refreshing one of these. */
+export interface UserGrant {
+  readonly application: Application
+  readonly organization: Organization
+  readonly accountId: string
+  /** The user's name at this client (`tokens/subject-identifier.ts`). */
+  readonly sub: string
+  readonly lineageId: string
+  readonly sessionId: string | null
+  readonly scopes: readonly string[]
+  readonly audience: readonly string[]
+  readonly confirmation: Confirmation | null
+  readonly context: TokenContext
+}
+
+/** Mints the access token of a user who signed in himself: nobody acts in it. */
+export const mintUserAccessToken = (
+  db: Db,
+  issuer: Issuer,
+  { accountId, ...grant }: UserGrant,
+  contributed: Claims,
+  endsAt: Date,
+  now: Date,
+): Promise<Minted> =>
+  mint(
+    db,
+    issuer,
+    {
+      ...grant,
+      subjectId: accountId,
+      aut: 'APPLICATION_USER',
+      actor: null,
+      actorId: null,
+      impersonationId: null,
+      contributed,
+      endsAt,
+    },
+    now,
+  )
+
 /** Mints an access token that a client has for itself: nobody acts in it, and it hangs on a lineage of its own. */
 export const mintClientAccessToken = async (
   db: Db,
   issuer: Issuer,
   application: Application,
-  organization: Approval['organization'],
-  granted: { readonly scopes: readonly string[]; readonly claims: Claims; readonly seconds: number },
+  organization: Organization,
+  granted: {
+    readonly scopes: readonly string[]
+    readonly claims: Claims
+    readonly seconds: number
+    readonly audience?: readonly string[]
+    readonly confirmation?: Confirmation | null
+  },
   now: Date,
 ): Promise<Minted> => {
-  const [id, lineageId] = [crypto.randomUUID(), Bun.randomUUIDv7()]
-  const issuedAt = wholeSecond(now)
-  const expiresAt = new Date(issuedAt.getTime() + granted.seconds * 1000)
   const { clientId } = application
-  const claims = stampClaims(granted.claims, {
-    sub: clientId,
-    aut: 'APPLICATION',
-    iss: issuer.issuer,
-    client_id: clientId,
-    aud: clientId,
-    nbf: numericDate(issuedAt),
-    azp: clientId,
-    org_id: organization.id,
-    scope: granted.scopes.length > 0 ? granted.scopes.join(' ') : undefined,
-    exp: numericDate(expiresAt),
-    org_name: organization.name,
-    iat: numericDate(issuedAt),
-    jti: id,
-  })
-  const value =
-    application.oidc.accessToken.type === 'JWT' ? await issuer.sign(claims, 'at+jwt') : randomValue()
-  const row = storeToken(db, value, {
-    id,
-    class: 'access',
-    lineageId,
-    applicationId: application.id,
-    clientId,
-    organizationId: organization.id,
-    subjectId: clientId,
-    actorId: null,
-    impersonationId: null,
-    sessionId: null,
-    scopes: granted.scopes,
-    codeChallenge: null,
-    issuedAt,
-    expiresAt,
-  })
-  const lineage = beginLineage(db, { id: lineageId, kind: 'client', sessionId: null, endsAt: expiresAt })
-  return { value, id, expiresAt, writes: [lineage, row] }
+  const lineageId = Bun.randomUUIDv7()
+  const endsAt = new Date(wholeSecond(now).getTime() + granted.seconds * 1000)
+  const token = await mint(
+    db,
+    issuer,
+    {
+      application,
+      organization,
+      subjectId: clientId,
+      sub: clientId,
+      aut: 'APPLICATION',
+      actor: null,
+      actorId: null,
+      impersonationId: null,
+      lineageId,
+      sessionId: null,
+      scopes: granted.scopes,
+      audience: granted.audience ?? [],
+      confirmation: granted.confirmation ?? null,
+      context: {},
+      contributed: granted.claims,
+      endsAt,
+    },
+    now,
+  )
+  const lineage = beginLineage(db, { id: lineageId, kind: 'client', sessionId: null, endsAt })
+  return { ...token, writes: [lineage, ...token.writes] }
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Db } from '../database/connect.ts'
 import type { Application } from '../directory/applications.ts'
-import { numericDate, stampClaims, wholeSecond } from './claims.ts'
+import { type Claims, numericDate, stampClaims, wholeSecond } from './claims.ts'
 import type { Issuer, Minted } from './issuer.ts'
 import { storeToken } from './token.ts'
 
@@ -11,6 +11,20 @@ export interface SignIn {
   /** The session's lineage: the `sid`. */
   readonly sessionId: string
   readonly authenticatedAt: Date
+  /** The user's name at the client where it is not the account's id (`tokens/subject-identifier.ts`). */
+  readonly sub?: string | undefined
+}
+
+/** What an ID token says of the request that it answers. */
+export interface IdTokenRequest {
+  readonly nonce?: string | undefined
+  readonly state?: string | undefined
+  /** Issued beside it: their half hashes become `at_hash` and `c_hash`. */
+  readonly accessToken?: string | undefined
+  readonly code?: string | undefined
+  readonly acr?: string | undefined
+  /** Claims about the user; whatever this server owns is not taken from them. */
+  readonly claims?: Claims | undefined
 }
 
 /** Left half of the SHA-256, base64url (OpenID Connect Core §3.3.2.11, FAPI `s_hash`). */
@@ -24,7 +38,7 @@ export const mintIdToken = async (
   application: Application,
   organization: { readonly id: string; readonly name: string },
   signIn: SignIn,
-  request: { readonly nonce?: string | undefined; readonly state?: string | undefined },
+  request: IdTokenRequest,
   seconds: number,
   now: Date,
 ): Promise<Minted> => {
@@ -35,17 +49,21 @@ export const mintIdToken = async (
   const others = application.oidc.idToken.audience.filter((audience) => audience !== application.clientId)
   const claims = stampClaims(
     {
+      ...request.claims,
       // WSO2's session key; here derived from the session's public id, not from its cookie
       isk: createHash('sha256').update(signIn.sessionId).digest('hex'),
       amr: ['BasicAuthenticator'],
       ...(request.nonce === undefined ? {} : { nonce: request.nonce }),
       sid: signIn.sessionId,
       auth_time: numericDate(signIn.authenticatedAt),
+      ...(request.acr === undefined ? {} : { acr: request.acr }),
       ...(request.state === undefined ? {} : { s_hash: halfHash(request.state) }),
+      ...(request.accessToken === undefined ? {} : { at_hash: halfHash(request.accessToken) }),
+      ...(request.code === undefined ? {} : { c_hash: halfHash(request.code) }),
     },
     {
       iss: issuer.issuer,
-      sub: signIn.accountId,
+      sub: signIn.sub ?? signIn.accountId,
       aud: others.length > 0 ? [application.clientId, ...others] : application.clientId,
       azp: application.clientId,
       exp: numericDate(expiresAt),
@@ -69,6 +87,10 @@ export const mintIdToken = async (
     sessionId: signIn.sessionId,
     scopes: [],
     codeChallenge: null,
+    actor: null,
+    audience: [],
+    confirmation: null,
+    context: {},
     issuedAt,
     expiresAt,
   })

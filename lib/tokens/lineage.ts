@@ -6,7 +6,8 @@ import { holds, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting, prepared } from '../database/prepared.ts'
 
-export type LineageKind = 'session' | 'impersonation' | 'client'
+/** `grant`: what one authorization gave, its code, access and refresh tokens. */
+export type LineageKind = 'session' | 'impersonation' | 'client' | 'grant'
 
 export interface Lineage {
   readonly id: string

@@ -3,14 +3,19 @@ import type { Db } from '../database/connect.ts'
 import type { Approval } from './approval.ts'
 import { numericDate, stampClaims, wholeSecond } from './claims.ts'
 import type { Issuer, Minted } from './issuer.ts'
-import { storeToken } from './token.ts'
+import { type Confirmation, storeToken } from './token.ts'
 
 /** Mints the subject token of an approval redeemed at authorize. */
 export const mintSubjectToken = async (
   db: Db,
   issuer: Issuer,
   approval: Approval,
-  impersonation: { readonly id: string; readonly lineageId: string; readonly codeChallenge: string | null },
+  impersonation: {
+    readonly id: string
+    readonly lineageId: string
+    readonly codeChallenge: string | null
+    readonly confirmation: Confirmation | null
+  },
   now: Date,
 ): Promise<Minted> => {
   const { application } = approval
@@ -33,6 +38,7 @@ export const mintSubjectToken = async (
       iat: numericDate(issuedAt),
       jti: id,
       client_id: clientId,
+      cnf: impersonation.confirmation ?? undefined,
     },
   )
   const value = await issuer.sign(claims, 'subject-token+jwt')
@@ -49,6 +55,10 @@ export const mintSubjectToken = async (
     sessionId: approval.sessionId,
     scopes: approval.scopes,
     codeChallenge: impersonation.codeChallenge,
+    actor: { sub: approval.actor.id },
+    audience: [],
+    confirmation: impersonation.confirmation,
+    context: {},
     issuedAt,
     expiresAt,
   })

@@ -5,7 +5,31 @@ import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting, prepared, rowsOf } from '../database/prepared.ts'
 
-export type TokenClass = 'access' | 'subject' | 'id'
+export type TokenClass = 'access' | 'subject' | 'id' | 'refresh'
+
+/** Who acts, and for whom he acts in turn (RFC 8693 §4.1): the outermost is the current actor, none is ever dropped. */
+export interface Actor {
+  readonly sub: string
+  readonly act?: Actor | undefined
+}
+
+/** The `cnf` claim: the key that whoever presents the token proves (RFC 9449 §6, RFC 8705 §3). */
+export type Confirmation = { readonly jkt: string } | { readonly 'x5t#S256': string }
+
+/** What later tokens and userinfo need of the sign-in and its request; written once, when the grant begins. */
+export interface TokenContext {
+  /** NumericDate of the sign-in. */
+  readonly authTime?: number | undefined
+  readonly acr?: string | undefined
+  readonly nonce?: string | undefined
+  /** The `claims` parameter (OpenID Connect Core §5.5), as it was asked. */
+  readonly claims?: {
+    readonly id_token?: Readonly<Record<string, unknown>> | undefined
+    readonly userinfo?: Readonly<Record<string, unknown>> | undefined
+  }
+  /** The `sub` that the client knows this user by. */
+  readonly sub?: string | undefined
+}
 
 export interface Token {
   /** The `jti`. */
@@ -23,6 +47,13 @@ export interface Token {
   readonly scopes: readonly string[]
   /** The PKCE challenge that whoever spends it must answer (S256, or `plain ` + challenge). */
   readonly codeChallenge: string | null
+  readonly actor: Actor | null
+  /** The resources it is for (RFC 8707); empty when it is for its client. */
+  readonly audience: readonly string[]
+  readonly confirmation: Confirmation | null
+  readonly context: TokenContext
+  /** The refresh token that this one replaced. */
+  readonly follows?: string | null
   readonly issuedAt: Date
   readonly expiresAt: Date
 }
@@ -31,6 +62,8 @@ export interface FoundToken extends Token {
   /** Neither expired nor ended, by its own lineage or by the session it began in. */
   readonly alive: boolean
   readonly expired: boolean
+  /** When a refresh token was rotated. */
+  readonly spentAt: string | null
   /** When the impersonation was started by exchanging its subject token. */
   readonly startedAt: string | null
   readonly lineageEndsAt: Date
@@ -57,9 +90,18 @@ const insertToken = inserting('token', [
   'session_id',
   'scopes',
   'code_challenge',
+  'act',
+  'audience',
+  'confirmation',
+  'context',
+  'follows',
   'issued_at',
   'expires_at',
 ])
+
+const json = (value: object | null): string | null => (value === null ? null : JSON.stringify(value))
+
+const isEmpty = (context: TokenContext) => Object.values(context).every((value) => value === undefined)
 
 /** The write that makes an issued value known. */
 export const storeToken = (db: Db, value: string, token: Token): Write =>
@@ -78,6 +120,11 @@ export const storeToken = (db: Db, value: string, token: Token): Write =>
       session_id: token.sessionId,
       scopes: token.scopes.join(' '),
       code_challenge: token.codeChallenge,
+      act: json(token.actor),
+      audience: token.audience.length > 0 ? token.audience.join(' ') : null,
+      confirmation: json(token.confirmation),
+      context: isEmpty(token.context) ? null : json(token.context),
+      follows: token.follows ?? null,
       issued_at: token.issuedAt.toISOString(),
       expires_at: token.expiresAt.toISOString(),
     }),
@@ -136,6 +183,12 @@ export const findTokens = async (
         sessionId: row.session_id,
         scopes: row.scopes === '' ? [] : row.scopes.split(' '),
         codeChallenge: row.code_challenge,
+        actor: row.act === null ? null : JSON.parse(row.act),
+        audience: row.audience === null ? [] : row.audience.split(' '),
+        confirmation: row.confirmation === null ? null : JSON.parse(row.confirmation),
+        context: row.context === null ? {} : JSON.parse(row.context),
+        follows: row.follows,
+        spentAt: row.spent_at,
         issuedAt: new Date(row.issued_at),
         expiresAt: new Date(row.expires_at),
         expired,

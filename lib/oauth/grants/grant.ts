@@ -2,6 +2,7 @@
 import type { Trace } from '../../audit.ts'
 import type { Write } from '../../database/commit.ts'
 import type { Application } from '../../directory/applications.ts'
+import type { Confirmation } from '../../tokens/token.ts'
 import type { OAuthError } from '../error.ts'
 
 export type GrantAnswer =
@@ -15,6 +16,8 @@ export interface GrantRequest {
   readonly client: Application
   /** The revision that the client was authenticated at. */
   readonly revision: number
+  /** The key that the request proved, by DPoP or by its TLS certificate: what is given is bound to it. */
+  readonly confirmation: Confirmation | null
   readonly trace: Trace
   readonly now: Date
 }

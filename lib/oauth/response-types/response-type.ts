@@ -3,6 +3,7 @@ import type { Trace } from '../../audit.ts'
 import type { Write } from '../../database/commit.ts'
 import type { Application } from '../../directory/applications.ts'
 import type { SignIn } from '../../tokens/id-token.ts'
+import type { Confirmation } from '../../tokens/token.ts'
 import type { OAuthError } from '../error.ts'
 
 export interface AuthorizationRequest {
@@ -13,6 +14,9 @@ export interface AuthorizationRequest {
   readonly scopes: readonly string[]
   /** Kept PKCE challenge (`oauth/pkce.ts`), or null. */
   readonly codeChallenge: string | null
+  /** The key named by `dpop_jkt` (RFC 9449 §10), which what is given is bound to. */
+  readonly confirmation: Confirmation | null
+  readonly redirectUri: string
 }
 
 export type ResponseAnswer =

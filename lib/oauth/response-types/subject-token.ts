@@ -61,8 +61,9 @@ export const subjectToken = (name: string, needs: SubjectTokenNeeds): ResponseTy
         const row = recordRefusal(db, asked, decision.refused, place, trace, now)
         return { refused: errorOf(decision.refused), writes: [row] }
       }
-      const { parameters, client, codeChallenge } = request
-      const begun = beginImpersonation(needs, decision.approved, codeChallenge, trace, now)
+      const { parameters, client, codeChallenge, confirmation } = request
+      const bound = { codeChallenge, confirmation }
+      const begun = beginImpersonation(needs, decision.approved, bound, trace, now)
       if (!answersWithIdToken(name)) {
         const { subjectToken, writes } = await begun
         return { parameters: [['subject_token', subjectToken.value]], writes }
