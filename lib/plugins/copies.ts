@@ -5,6 +5,7 @@
 import { lstat, mkdir, mkdtemp, readdir, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { ConfigurationError } from '../config.ts'
 import type { PluginFile } from './files.ts'
 
 export interface Copy {
@@ -36,12 +37,23 @@ const showLife = (path: string): (() => void) => {
   }
 }
 
+const freshFolder = async (): Promise<string> => {
+  try {
+    return await realpath(await mkdtemp(join(tmpdir(), prefix)))
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new ConfigurationError([
+      `plugins: there is no place for their private copy in ${tmpdir()} (set TMPDIR): ${reason}`,
+    ])
+  }
+}
+
 /**
  * Writes what was read to a fresh folder of our own. An import is remembered by its path, relative imports included:
- * only a fresh place makes all of it fresh; and what is loaded is what was hashed.
+ * only a fresh place makes all of it fresh; and what is loaded is what was hashed. Throws ConfigurationError without one.
  */
 export const copyOf = async (files: readonly PluginFile[]): Promise<Copy> => {
-  const path = await realpath(await mkdtemp(join(tmpdir(), prefix)))
+  const path = await freshFolder()
   const endLife = showLife(path)
   const copy = {
     path,

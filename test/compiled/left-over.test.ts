@@ -51,3 +51,21 @@ test('a start removes the copies of plugins that killed servers left, and those 
   await alive.end('SIGTERM')
   expect(here()).toEqual(others)
 }, 30_000)
+
+test('a start that has no place for the copy of its plugins says which, as a misconfiguration', async () => {
+  const directory = folder({ 'deployment.toml': deployment(await freePort()) })
+  mkdirSync(join(directory, 'plugins'))
+  writeFileSync(join(directory, 'plugins/none.ts'), plugin)
+  const missing = join(directory, 'nowhere')
+  const child = Bun.spawn([await binary()], {
+    cwd: directory,
+    env: { PATH: process.env.PATH ?? '', TMPDIR: missing },
+    stdout: 'ignore',
+    stderr: 'pipe',
+    timeout: 20_000,
+  })
+  const said = await child.stderr.text()
+  expect([await child.exited, said]).toEqual([78, expect.stringContaining(missing)])
+  expect(said).toContain('TMPDIR')
+  expect(said).not.toContain(' at ')
+})
