@@ -141,6 +141,8 @@ export interface Application {
   readonly dynamic: boolean
   /** Scopes of API resources that the application is authorized for. */
   readonly scopes: ReadonlyMap<string, Policy>
+  /** The identifiers of those API resources: what `resource` may name (RFC 8707). */
+  readonly resources: ReadonlySet<string>
 }
 
 export const tokenExchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
@@ -163,6 +165,12 @@ const load = async (db: Db, clientId: string): Promise<Application | undefined> 
     .select(['scope.name', 'application_api.policy'])
     .where('application_scope.application_id', '=', row.id)
     .execute()
+  const resources = await db
+    .selectFrom('application_api')
+    .innerJoin('api_resource', 'api_resource.id', 'application_api.api_resource_id')
+    .select('identifier')
+    .where('application_id', '=', row.id)
+    .execute()
   const model = modelSettings.parse(JSON.parse(row.model))
   return {
     id: row.id,
@@ -180,6 +188,7 @@ const load = async (db: Db, clientId: string): Promise<Application | undefined> 
     certificate: model.advancedConfigurations.certificate ?? undefined,
     dynamic: row.registration_hash !== null,
     scopes: new Map(scopes.map(({ name, policy }) => [name, policy === 'NO POLICY' ? policy : 'RBAC'])),
+    resources: new Set(resources.map(({ identifier }) => identifier)),
   }
 }
 

@@ -1,5 +1,10 @@
 /** Strict application/x-www-form-urlencoded: UTF-8, no name twice, an empty value counts as omitted (RFC 6749 §3.1). */
 
+/** Parameters that may come several times (RFC 8707 §2, RFC 8693 §2.1), where an endpoint says so. */
+export type Repeatable = ReadonlySet<string>
+
+const nothing: Repeatable = new Set()
+
 export type Form =
   | { readonly parameters: ReadonlyMap<string, string> }
   | { readonly parameters: undefined; readonly repeated?: string; readonly problem: string }
@@ -9,8 +14,11 @@ export const longestForm = 65_536
 
 const decode = (text: string): string => decodeURIComponent(text.replaceAll('+', ' '))
 
-/** Parses a query or a body. A repeated name is a problem even when its values are equal or empty. */
-export const parseForm = (text: string): Form => {
+/**
+ * Parses a query or a body. A repeated name is a problem even when its values are equal or empty; the values of one that
+ * is `repeatable` are joined by a space, which neither a URI nor an audience of ours has.
+ */
+export const parseForm = (text: string, repeatable: Repeatable = nothing): Form => {
   if (text.length > longestForm) return { parameters: undefined, problem: 'the request is too long' }
   const seen = new Set<string>()
   const parameters = new Map<string, string>()
@@ -29,15 +37,18 @@ export const parseForm = (text: string): Form => {
     if (name.includes('\0') || value.includes('\0')) {
       return { parameters: undefined, problem: 'a parameter has a NUL character' }
     }
-    if (seen.has(name)) return { parameters: undefined, repeated: name, problem: 'a parameter is repeated' }
+    const former = parameters.get(name)
+    if (seen.has(name) && !repeatable.has(name)) {
+      return { parameters: undefined, repeated: name, problem: 'a parameter is repeated' }
+    }
     seen.add(name)
-    if (value !== '') parameters.set(name, value)
+    if (value !== '') parameters.set(name, former === undefined ? value : `${former} ${value}`)
   }
   return { parameters }
 }
 
 /** The body of a POST as a form; anything else than a form is a problem. Reads no more than is allowed. */
-export const readForm = async (request: Request): Promise<Form> => {
+export const readForm = async (request: Request, repeatable: Repeatable = nothing): Promise<Form> => {
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/x-www-form-urlencoded') {
     return { parameters: undefined, problem: 'the body must be application/x-www-form-urlencoded' }
@@ -46,7 +57,7 @@ export const readForm = async (request: Request): Promise<Form> => {
   if (length > longestForm) return { parameters: undefined, problem: 'the request is too long' }
   const bytes = await request.arrayBuffer()
   try {
-    return parseForm(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    return parseForm(new TextDecoder('utf-8', { fatal: true }).decode(bytes), repeatable)
   } catch {
     return { parameters: undefined, problem: 'the body is not UTF-8' }
   }
