@@ -96,6 +96,8 @@ describe('an empty file', () => {
         },
         responseTypes: [],
         tokenExchange: { enabled: true, allowRefreshTokens: false, iatValiditySeconds: 3600 },
+        registration: { enabled: true, authenticationRequired: true, perHour: 20 },
+        outbound: { allowPrivateAddresses: false },
       },
       apiResources: [],
       session: { idleSeconds: 900, lifetimeSeconds: 28_800, sameSite: 'lax', interactionSeconds: 600 },

@@ -8,7 +8,7 @@ const root = new URL('..', import.meta.url).pathname
 const doors = ['oauth', 'scim', 'api', 'pages']
 const decisions = ['access', 'impersonation', 'tokens', 'sign-in']
 const nouns = ['directory', 'keys', 'email', 'audit']
-const ground = ['database', 'config', 'log', 'metrics', 'client-address']
+const ground = ['database', 'config', 'log', 'metrics', 'client-address', 'outbound']
 
 /** For each room what it may import beside itself. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
@@ -35,6 +35,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   log: [],
   metrics: [],
   'client-address': [],
+  outbound: [],
 }
 
 const roomOf = (file: string): string => {

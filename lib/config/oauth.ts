@@ -25,6 +25,16 @@ export interface OAuth {
     /** How old a token to be exchanged may be, by its `iat`. */
     readonly iatValiditySeconds: number
   }
+  /** Dynamic client registration (RFC 7591). */
+  readonly registration: {
+    readonly enabled: boolean
+    /** False: anybody may register a client. */
+    readonly authenticationRequired: boolean
+    /** Without authentication, from one address. */
+    readonly perHour: number
+  }
+  /** What is read of what clients name, such as a `jwks_uri`. */
+  readonly outbound: { readonly allowPrivateAddresses: boolean }
 }
 
 /** `[[oauth.custom_response_type]]`, each name once. */
@@ -33,7 +43,7 @@ const responseTypesOf = (draft: Draft) =>
 
 /** `[oauth]` and the tables in it. */
 export const oauthOf = (draft: Draft): OAuth => {
-  const { token_validation: validity, signing_algorithm, grant_type } = draft.settings.oauth
+  const { token_validation: validity, signing_algorithm, grant_type, dcr, outbound } = draft.settings.oauth
   return {
     signingAlgorithm: signing_algorithm,
     tokenValidation: {
@@ -49,5 +59,11 @@ export const oauthOf = (draft: Draft): OAuth => {
       allowRefreshTokens: grant_type.token_exchange.allow_refresh_tokens,
       iatValiditySeconds: grant_type.token_exchange.iat_validity_period,
     },
+    registration: {
+      enabled: dcr.enable,
+      authenticationRequired: dcr.authentication_required,
+      perHour: dcr.registrations_per_hour,
+    },
+    outbound: { allowPrivateAddresses: outbound.allow_private_addresses },
   }
 }

@@ -137,6 +137,14 @@ const oauth = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  dcr: z
+    .strictObject({
+      enable: z.boolean().default(true),
+      authentication_required: z.boolean().default(true),
+      registrations_per_hour: z.int().min(1).max(1000).default(20),
+    })
+    .prefault({}),
+  outbound: z.strictObject({ allow_private_addresses: z.boolean().default(false) }).prefault({}),
 })
 
 const mailbox = z
