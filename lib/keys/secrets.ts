@@ -2,7 +2,14 @@
  * Secrets at rest: what the database must be able to give back (client secrets, private keys) is sealed with one
  * encryption key that the database does not have. A dump alone opens nothing.
  */
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
 import {
   closeSync,
   existsSync,
@@ -32,6 +39,8 @@ export interface Vault {
   seal(plain: string | Uint8Array, context: string): string
   open(sealed: string, context: string): Uint8Array<ArrayBuffer>
   openText(sealed: string, context: string): string
+  /** 32 bytes for another purpose (HKDF, RFC 5869): the same wherever the encryption key is, and not that key. */
+  derive(purpose: string): Uint8Array
 }
 
 /** A sealed value that does not open: altered, moved to another place, or sealed with another key. */
@@ -80,6 +89,7 @@ const vaultOf = (key: KeyObject): Vault => {
     },
     open,
     openText: (sealed, context) => open(sealed, context).toString('utf8'),
+    derive: (purpose) => new Uint8Array(hkdfSync('sha256', key, '', purpose, 32)),
   }
 }
 

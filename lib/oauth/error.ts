@@ -41,12 +41,22 @@ export type OAuthErrorCode = keyof typeof statuses
 export class OAuthError extends Error {
   override readonly name = 'OAuthError'
   readonly code: OAuthErrorCode
-  constructor(code: OAuthErrorCode, description: string, options?: ErrorOptions) {
+  /** Headers that the answer has beside the usual ones, such as `DPoP-Nonce`. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly status: (typeof statuses)[OAuthErrorCode]
+  constructor(
+    code: OAuthErrorCode,
+    description: string,
+    options?: ErrorOptions & {
+      readonly headers?: Readonly<Record<string, string>>
+      /** Where it is not that of the code: a resource answers 401 to what the token endpoint answers 400. */
+      readonly status?: 401
+    },
+  ) {
     super(description, options)
     this.code = code
-  }
-  get status() {
-    return statuses[this.code]
+    this.headers = options?.headers ?? {}
+    this.status = options?.status ?? statuses[code]
   }
   toJSON() {
     return { error_description: this.message, error: this.code }

@@ -124,7 +124,7 @@ export const oauth = (needs: OAuthNeeds) => {
         )
         const { hostname } = config.server
         const challenge = error.status === 401 ? { 'WWW-Authenticate': `Basic realm="${hostname}"` } : {}
-        return c.json(error.toJSON(), error.status, { ...headers, ...challenge })
+        return c.json(error.toJSON(), error.status, { ...headers, ...challenge, ...error.headers })
       }
       log.error({ err: error, traceId: id, path: c.req.path }, 'unexpected error')
       return c.json(
