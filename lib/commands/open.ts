@@ -8,6 +8,7 @@ import { builtInValidators } from '../impersonation/validators/built-in.ts'
 import { ensureSameKey, openVault, type Vault } from '../keys/secrets.ts'
 import { loadSigningKeys, type SigningKeys } from '../keys/signing.ts'
 import type { Log } from '../log.ts'
+import { openPairwiseSalt } from '../tokens/pairwise-salt.ts'
 import { firstStart } from './first-start.ts'
 
 export interface Opened {
@@ -28,7 +29,8 @@ export const open = async (config: Config, log: Log): Promise<Opened> => {
     const now = new Date()
     await migrate(db, now)
     await ensureSameKey(db, vault)
-    const keys = await loadSigningKeys(db, vault, config.oauth.signingAlgorithm, now)
+    await openPairwiseSalt(db, vault)
+    const keys = await loadSigningKeys(db, vault, config.oauth.signingAlgorithms)
     const trace = { id: crypto.randomUUID(), address: 'start-up' }
     const asSystem = async () => systemCaller(rootOrganization.id, await readRevision(db), trace)
     const { administratorCreated } = await firstStart(db, asSystem, config, log, now)

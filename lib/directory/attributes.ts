@@ -171,6 +171,11 @@ export const attributeOf = (full: string): Attribute | undefined => {
 export const isSensitive = ({ name, access }: Attribute): boolean =>
   access === 'sensitive' || access === 'status' || name === forbiddenToActors.name
 
+/** The attribute that a local claim's URI names, in the audit and in an application's claim configuration. */
+export const attributeOfClaim = (uri: string): Attribute | undefined =>
+  known.values().find(({ claim, access }) => claim === uri && access !== 'readOnly') ??
+  findAttribute(uri.split('/').at(-1) ?? '', customSchema)
+
 /** A JSON object: neither null nor an array. */
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -211,4 +216,12 @@ export const primaryEmail = (attributes: Attributes): string | null => {
   const entries = emails.filter(isObject)
   const chosen = entries.find(({ primary }) => primary === true) ?? entries[0]
   return typeof chosen?.value === 'string' ? chosen.value : null
+}
+
+/** The one text of an attribute: of several entries the primary one's; undefined when there is none. */
+export const primaryText = (value: unknown): string | undefined => {
+  if (typeof value === 'string') return value || undefined
+  if (!Array.isArray(value)) return undefined
+  const chosen = value.find((entry) => isObject(entry) && entry.primary === true) ?? value[0]
+  return primaryText(isObject(chosen) ? chosen.value : Array.isArray(chosen) ? undefined : chosen)
 }
