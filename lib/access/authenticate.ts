@@ -122,11 +122,12 @@ const bearer = async (
     token.scopes.filter((scope) => scope === loginScope || application.scopes.has(scope)),
   )
   const acting: Acting | undefined =
-    token.actorId === null || token.impersonationId === null
+    token.actorId === null
       ? undefined
       : {
           impersonatorId: token.actorId,
-          impersonationId: token.impersonationId,
+          // by delegation somebody acts, too, and gets no further than by an impersonation
+          impersonationId: token.impersonationId ?? undefined,
           use: useOf(db, request, token, token.actorId, now),
         }
   return {

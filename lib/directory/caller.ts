@@ -2,10 +2,11 @@
 import type { Trace } from '../audit.ts'
 import type { Write } from '../database/commit.ts'
 
-/** The impersonation behind a call: the token's actor and what the audit says of him. */
+/** Somebody acts for the user of a call: the token's actor and what the audit says of him. */
 export interface Acting {
   readonly impersonatorId: string
-  readonly impersonationId: string
+  /** Undefined where he acts by delegation (RFC 8693). */
+  readonly impersonationId: string | undefined
   /** The audit row of this request (design.md §7, invariant 12), to be committed exactly once. */
   readonly use: { taken: boolean; row(outcome: string): Write }
 }

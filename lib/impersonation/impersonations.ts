@@ -32,10 +32,10 @@ export interface ImpersonationNeeds {
   unaddressed(subjectId: string): void
 }
 
-const plusSeconds = (instant: Date, seconds: number) => new Date(instant.getTime() + seconds * 1000)
-const earlier = (a: Date, b: Date) => (a < b ? a : b)
+export const plusSeconds = (instant: Date, seconds: number) => new Date(instant.getTime() + seconds * 1000)
+export const earlier = (a: Date, b: Date) => (a < b ? a : b)
 
-const accessSeconds = (approval: Approval, lifetimes: Lifetimes) =>
+export const accessSeconds = (approval: Approval, lifetimes: Lifetimes) =>
   approval.application.oidc.accessToken.userAccessTokenExpiryInSeconds || lifetimes.userAccessTokenSeconds
 
 const auditData = (approval: Approval, impersonationId: string) => ({

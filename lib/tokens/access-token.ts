@@ -28,6 +28,8 @@ interface Spec {
   readonly context: TokenContext
   readonly contributed: Claims
   readonly endsAt: Date
+  /** A JWT whatever the application says: somebody asked for one by its token type (RFC 8693 §2.1). */
+  readonly jwt?: boolean
 }
 
 const mint = async (db: Db, issuer: Issuer, spec: Spec, now: Date): Promise<Minted> => {
@@ -55,7 +57,9 @@ const mint = async (db: Db, issuer: Issuer, spec: Spec, now: Date): Promise<Mint
     cnf: spec.confirmation ?? undefined,
   })
   const value =
-    application.oidc.accessToken.type === 'JWT' ? await issuer.sign(claims, 'at+jwt') : randomValue()
+    spec.jwt || application.oidc.accessToken.type === 'JWT'
+      ? await issuer.sign(claims, 'at+jwt')
+      : randomValue()
   const row = storeToken(db, value, {
     id,
     class: 'access',
@@ -79,6 +83,15 @@ const mint = async (db: Db, issuer: Issuer, spec: Spec, now: Date): Promise<Mint
   return { value, id, expiresAt, writes: [row] }
 }
 
+/** An impersonated token's chain has the impersonator in it. Throws for a chain that lost him. */
+const chainWith = (actor: Actor | undefined, impersonatorId: string): Actor => {
+  if (actor === undefined) return { sub: impersonatorId }
+  for (let link: Actor | undefined = actor; link !== undefined; link = link.act) {
+    if (link.sub === impersonatorId) return actor
+  }
+  throw new Error('an impersonated token was asked for without its impersonator')
+}
+
 /**
  * Mints the impersonated access token of an approval redeemed at exchange; it ends at `endsAt`, cut to a whole second.
  * `act` is a plain object and is stamped by this server alone (facts/impersonation.md §4.4).
@@ -91,6 +104,10 @@ export const mintImpersonatedAccessToken = (
     readonly id: string
     readonly lineageId: string
     readonly confirmation: Confirmation | null
+    /** The chain of a token that this one comes from, the impersonator in it; the impersonator alone without one. */
+    readonly actor?: Actor | undefined
+    readonly audience?: readonly string[] | undefined
+    readonly jwt?: boolean
   },
   contributed: Claims,
   endsAt: Date,
@@ -105,17 +122,18 @@ export const mintImpersonatedAccessToken = (
       subjectId: approval.subject.id,
       sub: approval.subject.id,
       aut: 'APPLICATION_USER',
-      actor: { sub: approval.actor.id },
+      actor: chainWith(impersonation.actor, approval.actor.id),
       actorId: approval.actor.id,
       impersonationId: impersonation.id,
       lineageId: impersonation.lineageId,
       sessionId: approval.sessionId,
       scopes: approval.scopes,
-      audience: [],
+      audience: impersonation.audience ?? [],
       confirmation: impersonation.confirmation,
       context: {},
       contributed,
       endsAt,
+      jwt: impersonation.jwt ?? false,
     },
     now,
   )
@@ -157,6 +175,31 @@ export const mintUserAccessToken = (
       contributed,
       endsAt,
     },
+    now,
+  )
+
+/** What an access token of ours becomes by delegation (RFC 8693 §4.1): for the same subject, on the same lineage. */
+export interface DelegatedGrant extends Omit<UserGrant, 'accountId'> {
+  /** An account, or a client that speaks for itself. */
+  readonly subjectId: string
+  readonly aut: 'APPLICATION_USER' | 'APPLICATION'
+  /** The whole chain, the current actor outermost; null when nobody acts. */
+  readonly actor: Actor | null
+  readonly jwt: boolean
+}
+
+/** Mints the access token of a delegation; one of an impersonation needs an approval and is not minted here. */
+export const mintDelegatedAccessToken = (
+  db: Db,
+  issuer: Issuer,
+  grant: DelegatedGrant,
+  endsAt: Date,
+  now: Date,
+): Promise<Minted> =>
+  mint(
+    db,
+    issuer,
+    { ...grant, actorId: grant.actor?.sub ?? null, impersonationId: null, contributed: {}, endsAt },
     now,
   )
 
