@@ -37,8 +37,11 @@ export const isPublicAddress = (address: string): boolean =>
     ? !notPublic4.check(address, 'ipv4')
     : isIP(address) === 6 && !notPublic6.check(address, 'ipv6')
 
-/** Why the address may not be read, before anything is sent to it. */
-const problemOf = async (url: URL, { allowPrivateAddresses }: OutboundRules): Promise<string | undefined> => {
+/** Why the address may not be read or posted to, before anything is sent to it. */
+export const problemOf = async (
+  url: URL,
+  { allowPrivateAddresses }: OutboundRules,
+): Promise<string | undefined> => {
   if (allowPrivateAddresses && url.protocol === 'http:') return undefined
   if (url.protocol !== 'https:') return 'is not an https URL'
   if (url.username !== '' || url.password !== '') return 'has a user name or password'

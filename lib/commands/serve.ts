@@ -6,6 +6,7 @@ import { startHousekeeper } from '../housekeeping/housekeeper.ts'
 import { startJournal } from '../journal.ts'
 import { removeCopies, removeLeftOver } from '../plugins/copies.ts'
 import { startFollowers } from '../plugins/followers.ts'
+import { startLogoutSender } from '../sign-in/logout-sender.ts'
 import { listenForCommands } from './control.ts'
 import { drain } from './drain.ts'
 import { configure, type Invocation, Misuse } from './invocation.ts'
@@ -93,6 +94,12 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     },
     log,
   )
+  const { issuer } = config
+  const logoutSender = startLogoutSender(
+    db,
+    { issuer: { issuer, sign: opened.keys.sign }, outbound: config.oauth.outbound },
+    log,
+  )
   const requests = drain()
   const telemetry = startTelemetry(
     { db, log, access: () => live.config.server.metrics },
@@ -107,6 +114,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     listener = startListener(config.server, tls, answer, log)
   } catch {
     await plugins.remove()
+    await logoutSender.stop()
     await mailer.stop()
     await journal.stop()
     await close(db)
@@ -128,6 +136,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     await followers.stop()
     await removeCopies()
     await housekeeper.stop()
+    await logoutSender.stop()
     await mailer.stop()
     await journal.stop()
     await close(db)

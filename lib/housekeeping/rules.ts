@@ -89,6 +89,22 @@ const givenUpMail = (db: Db, now: Date): Rule => {
   }
 }
 
+/** Logout notices that nobody will send any more, as `column` says since when. */
+const oldNotices =
+  (name: string, column: 'sent_at' | 'gave_up_at', kept: number) =>
+  (db: Db, now: Date): Rule => {
+    const old = db
+      .selectFrom('logout_notice')
+      .select('id')
+      .where(column, '<', before(now, kept))
+      .orderBy(column)
+    return {
+      name,
+      due: () => found(old.limit(1)),
+      remove: (limit) => write(db.deleteFrom('logout_notice').where('id', 'in', old.limit(limit))),
+    }
+  }
+
 /** The rules in an order in which nothing that is left points to what is gone. */
 export const rules = (db: Db, now: Date): readonly Rule[] =>
   [
@@ -102,6 +118,8 @@ export const rules = (db: Db, now: Date): readonly Rule[] =>
     loginFailures,
     sentMail,
     givenUpMail,
+    oldNotices('sent logout notices', 'sent_at', day),
+    oldNotices('given-up logout notices', 'gave_up_at', 30 * day),
   ].map((rule) => rule(db, now))
 
 /** How long the lineage of each kind stays after its end. */
