@@ -38,6 +38,8 @@ create table account (
   unique (organization_id, user_name_key)
 );
 
+create index account_email on account (lower(email));
+
 create table application (
   id text primary key not null,
   organization_id text not null references organization (id),
@@ -346,7 +348,12 @@ create table signing_key (
   public_jwk text not null,
   certificate text not null,
   created_at text not null,
-  retired_at text
+  -- from when on it signs: it is published before, so that whoever verifies knows it by then
+  active_from text not null,
+  -- from when on it signs no longer
+  retired_at text,
+  -- when its last token has ended; known some time after it was retired
+  published_until text
 );
 
 -- One row for each event, written in the commit of what it records; line_at says when its line reached audit.log.

@@ -87,6 +87,7 @@ describe('an empty file', () => {
       encryption: { keyFile: '/srv/mayact/secrets/encryption.key' },
       oauth: {
         signingAlgorithm: 'RS256',
+        signingAlgorithms: ['RS256'],
         tokenValidation: {
           applicationAccessTokenSeconds: 3600,
           userAccessTokenSeconds: 3600,
@@ -97,6 +98,7 @@ describe('an empty file', () => {
         responseTypes: [],
         tokenExchange: { enabled: true, allowRefreshTokens: false, iatValiditySeconds: 3600 },
         registration: { enabled: true, authenticationRequired: true, perHour: 20 },
+        dpop: { requireNonce: true },
         outbound: { allowPrivateAddresses: false },
       },
       apiResources: [],
@@ -912,6 +914,8 @@ id_token_validity = 5
 [oauth.grant_type.token_exchange]
 enable = false
 iat_validity_period = 90
+[oauth.dpop]
+require_nonce = false
 [session]
 idle_timeout = "90s"
 lifetime = "7d"
@@ -942,6 +946,7 @@ audit_file = "audit.log"
           idTokenSeconds: 5,
         },
         tokenExchange: { enabled: false, allowRefreshTokens: false, iatValiditySeconds: 90 },
+        dpop: { requireNonce: false },
       },
       session: { idleSeconds: 90, lifetimeSeconds: 604_800, sameSite: 'none', interactionSeconds: 300 },
       impersonation: {

@@ -3,24 +3,19 @@ import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createLocalJWKSet, decodeProtectedHeader, type JWK, jwtVerify } from 'jose'
-import { close, readRevision } from '../lib/database/commit.ts'
+import { close, commit, readRevision, revisionIs, runScript } from '../lib/database/commit.ts'
 import { connect, type DatabaseConfig, type Db } from '../lib/database/connect.ts'
 import { migrate } from '../lib/database/migrate.ts'
 import { selfSigned } from '../lib/keys/certificate.ts'
+import { listKeys, retire, rotate } from '../lib/keys/rotation.ts'
 import { EncryptionKeyError, ensureSameKey, openVault, SealError, type Vault } from '../lib/keys/secrets.ts'
-import {
-  type Algorithm,
-  loadSigningKeys,
-  publishedAfterRetirement,
-  retire,
-  rotate,
-  type SigningKeys,
-} from '../lib/keys/signing.ts'
+import { type Algorithm, loadSigningKeys, type SigningKeys } from '../lib/keys/signing.ts'
 import { loadTls, TlsError } from '../lib/keys/tls.ts'
 import { databases, temporaryDirectory } from './databases.ts'
 
 const algorithms: readonly Algorithm[] = ['RS256', 'PS256', 'ES256', 'EdDSA']
 const now = new Date()
+const trace = { id: 'a trace', address: '127.0.0.1' }
 const day = 86_400_000
 const later = (days: number) => new Date(now.getTime() + days * day)
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8)
@@ -187,7 +182,7 @@ for (const database of databases) {
 
     for (const algorithm of algorithms) {
       test(`it signs ${algorithm} tokens that jose verifies with the JWKS alone`, async () => {
-        const keys = await loadSigningKeys(db, vault, algorithm, now)
+        const keys = await loadSigningKeys(db, vault, [algorithm], () => now)
         const claims = { iss: 'https://localhost:9443/oauth2/token', sub: 'zoë', act: { sub: 'agent' } }
         const token = await keys.sign(claims, 'at+jwt')
         const { payload, protectedHeader } = await verify(token, keys, algorithm)
@@ -205,7 +200,7 @@ for (const database of databases) {
       })
 
       test(`it publishes the ${algorithm} key with a certificate of that very key`, async () => {
-        const keys = await loadSigningKeys(db, vault, algorithm, now)
+        const keys = await loadSigningKeys(db, vault, [algorithm], () => now)
         const jwk = keys.jwks().keys[0]
         const certificate = certificateOf(jwk)
         expect(certificate.verify(certificate.publicKey)).toBe(true)
@@ -229,7 +224,7 @@ for (const database of databases) {
     }
 
     test('it makes one key for each algorithm and publishes all, the signing one first', async () => {
-      const keys = await loadSigningKeys(db, vault, 'ES256', now)
+      const keys = await loadSigningKeys(db, vault, ['ES256'], () => now)
       expect(keys.algorithm).toBe('ES256')
       expect(
         keys
@@ -243,7 +238,7 @@ for (const database of databases) {
 
     test('it keeps no private key in clear in the table or in the JWKS', async () => {
       const rows = await db.selectFrom('signing_key').selectAll().execute()
-      const keys = await loadSigningKeys(db, vault, 'RS256', now)
+      const keys = await loadSigningKeys(db, vault, ['RS256'], () => now)
       const dump = JSON.stringify([rows, keys.jwks()])
       expect(rows.length).toBe(algorithms.length)
       for (const row of rows) {
@@ -260,7 +255,7 @@ for (const database of databases) {
         expect(() => vault.open(row.private_key, 'another row')).toThrow(SealError)
       }
       expect(dump).not.toMatch(/"d":|PRIVATE KEY/)
-      await expect(loadSigningKeys(db, vaultWith('b'), 'RS256', now)).rejects.toThrow(SealError)
+      await expect(loadSigningKeys(db, vaultWith('b'), ['RS256'], () => now)).rejects.toThrow(SealError)
     })
 
     test('it agrees on one key when several servers start at once', async () => {
@@ -268,57 +263,185 @@ for (const database of databases) {
       const servers = await Promise.all(Array.from({ length: 4 }, () => open(to)))
       await Promise.all(servers.map((server) => migrate(server, now)))
       const before = await readRevision(servers[0] as Db)
-      const all = await Promise.all(servers.map((server) => loadSigningKeys(server, vault, 'ES256', now)))
+      const all = await Promise.all(
+        servers.map((server) => loadSigningKeys(server, vault, ['ES256'], () => now)),
+      )
       const [first, ...others] = all.map(kidsOf)
       expect(first?.length).toBe(1)
       for (const kids of others) expect(kids).toEqual(first ?? [])
       expect(await readRevision(servers[0] as Db)).toBe(before + 1)
     })
 
-    test('it keeps old tokens verifiable after a rotation, until they are long dead', async () => {
+    test('a rotation publishes the next key before it signs, and the one before it until its last token has ended', async () => {
       const value = await fresh()
-      const before = await loadSigningKeys(value, vault, 'ES256', now)
-      const old = await before.sign({ sub: 'alice' })
+      let clock = now
+      const keys = await loadSigningKeys(value, vault, ['ES256'], () => clock)
+      const old = await keys.sign({ sub: 'alice' })
+      const first = kidOf(old) ?? ''
       const revision = await readRevision(value)
-      const kid = await rotate(value, vault, 'ES256', later(1))
+      const [next = ''] = await rotate(value, vault, ['ES256'], 900, trace, now)
       expect(await readRevision(value)).toBe(revision + 1)
 
-      const after = await loadSigningKeys(value, vault, 'ES256', later(1))
-      expect(kidOf(await after.sign({}))).toBe(kid)
-      expect((await verify(old, after, 'ES256')).payload.sub).toBe('alice')
-      const end = new Date(later(1).getTime() + publishedAfterRetirement)
-      expect(kidsOf(await loadSigningKeys(value, vault, 'ES256', end))).toEqual([kid])
+      await keys.refresh()
+      expect([kidsOf(keys), kidOf(await keys.sign({}))]).toEqual([[first, next], first])
+      clock = new Date(now.getTime() + 899_999)
+      expect(kidOf(await keys.sign({}))).toBe(first)
+      clock = new Date(now.getTime() + 900_000)
+      expect([kidOf(await keys.sign({})), kidsOf(keys)]).toEqual([next, [next, first]])
+      expect((await verify(old, keys, 'ES256')).payload.sub).toBe('alice')
+
+      // a token that ends in three days, of whichever key
+      await runScript(
+        value,
+        `insert into lineage (id, kind, ends_at) values ('l', 'client', '${later(3).toISOString()}');
+        insert into token (hash, id, class, lineage_id, application_id, client_id, organization_id, subject_id, scopes, issued_at, expires_at)
+        values ('h', 't', 'access', 'l', 'a', 'c', 'o', 's', '', '${now.toISOString()}', '${later(3).toISOString()}')`,
+      )
+      clock = new Date(now.getTime() + 900_000 + 60_001)
+      await keys.refresh()
+      const listed = await listKeys(value, clock)
+      expect(listed.map(({ kid, state }) => [kid, state])).toEqual([
+        [next, 'signs'],
+        [first, 'retired'],
+      ])
+      const end = new Date(later(3).getTime() + 3_600_000)
+      expect(listed[1]?.publishedUntil).toBe(end.toISOString())
+      clock = new Date(end.getTime() - 1)
+      await keys.refresh()
+      expect(kidsOf(keys)).toEqual([next, first])
+      clock = end
+      expect([kidOf(await keys.sign({})), kidsOf(keys)]).toEqual([next, [next]])
+      const another = await loadSigningKeys(value, vault, ['ES256'], () => clock)
+      expect(kidsOf(another)).toEqual([next])
+      expect((await listKeys(value, clock)).map(({ state }) => state)).toEqual(['signs', 'gone'])
     })
 
-    test('it leaves one key alive when two rotate at once', async () => {
+    test('a change by another process is seen by the next token, without a start', async () => {
+      const to = await database.create()
+      const [mine, theirs] = [await open(to), await open(to)]
+      await migrate(mine, now)
+      const keys = await loadSigningKeys(mine, vault, ['ES256'])
+      await keys.sign({})
+      const [next] = await rotate(theirs, vault, ['ES256'], 0, trace, new Date())
+      // what every request does
+      await readRevision(mine)
+      expect(kidOf(await keys.sign({}))).toBe(next)
+      const [after] = await rotate(theirs, vault, ['ES256'], 0, trace, new Date())
+      // and where there was no request for a second
+      await Bun.sleep(1_050)
+      expect([kidOf(await keys.sign({})), keys.jwks().keys.length]).toEqual([after, 3])
+    })
+
+    test('it leaves one key alive when two rotate at once, and each has its audit row', async () => {
       const value = await fresh()
-      await loadSigningKeys(value, vault, 'EdDSA', now)
-      await Promise.all([rotate(value, vault, 'EdDSA', later(1)), rotate(value, vault, 'EdDSA', later(1))])
+      await loadSigningKeys(value, vault, ['EdDSA'], () => now)
+      await Promise.all([0, 1].map(() => rotate(value, vault, ['EdDSA'], 0, trace, later(1))))
       const rows = await value.selectFrom('signing_key').select('retired_at').execute()
       expect(rows.filter((row) => row.retired_at === null).length).toBe(1)
       expect(rows.length).toBe(3)
+      const events = await value.selectFrom('audit').select('event').orderBy('event').execute()
+      expect(events.map(({ event }) => event)).toEqual([
+        ...Array<string>(3).fill('signing-key-created'),
+        ...Array<string>(2).fill('signing-key-retired'),
+      ])
     })
 
     test('it retires a key once, and makes a new one when none is left', async () => {
       const value = await fresh()
-      const first = await loadSigningKeys(value, vault, 'ES256', now)
-      const kid = kidOf(await first.sign({})) ?? ''
-      expect(await retire(value, kid, now)).toBe(true)
-      expect(await retire(value, kid, later(1))).toBe(false)
-      expect(await retire(value, 'unknown', now)).toBe(false)
-      const second = await loadSigningKeys(value, vault, 'ES256', now)
-      expect(kidOf(await second.sign({}))).not.toBe(kid)
-      expect(kidsOf(second)).toContain(kid)
+      const keys = await loadSigningKeys(value, vault, ['ES256'], () => now)
+      const kid = kidOf(await keys.sign({})) ?? ''
+      const keeping = { withdraw: false }
+      expect(await retire(value, kid, keeping, trace, now)).toBe(true)
+      expect(await retire(value, kid, keeping, trace, later(1))).toBe(false)
+      expect(await retire(value, 'unknown', keeping, trace, now)).toBe(false)
+      await keys.refresh()
+      expect(kidOf(await keys.sign({}))).not.toBe(kid)
+      expect(kidsOf(keys)).toContain(kid)
     })
 
-    test('it withdraws a stolen key from the JWKS at once', async () => {
+    test('it withdraws a stolen key from the JWKS at once, and the waiting one signs', async () => {
       const value = await fresh()
-      const first = await loadSigningKeys(value, vault, 'ES256', now)
-      const stolen = kidOf(await first.sign({})) ?? ''
-      const kid = await rotate(value, vault, 'ES256', now)
-      expect(await retire(value, stolen, new Date(0))).toBe(true)
-      expect(kidsOf(await loadSigningKeys(value, vault, 'ES256', now))).toEqual([kid])
+      const keys = await loadSigningKeys(value, vault, ['ES256'], () => now)
+      const stolen = kidOf(await keys.sign({})) ?? ''
+      const [kid = ''] = await rotate(value, vault, ['ES256'], 900, trace, now)
+      expect(await retire(value, stolen, { withdraw: true }, trace, now)).toBe(true)
+      expect(await retire(value, stolen, { withdraw: true }, trace, now)).toBe(false)
+      await keys.refresh()
+      expect([kidsOf(keys), kidOf(await keys.sign({}))]).toEqual([[kid], kid])
     })
+
+    test('a retired key that turns out to be stolen can still be withdrawn', async () => {
+      const value = await fresh()
+      const keys = await loadSigningKeys(value, vault, ['ES256'], () => now)
+      const stolen = kidOf(await keys.sign({})) ?? ''
+      const [kid = ''] = await rotate(value, vault, ['ES256'], 0, trace, now)
+      expect(await retire(value, stolen, { withdraw: true }, trace, later(1))).toBe(true)
+      const row = (await listKeys(value, later(1))).find((key) => key.kid === stolen)
+      expect([row?.kid, row?.state, row?.retiredAt]).toEqual([stolen, 'gone', now.toISOString()])
+      await keys.refresh()
+      const another = await loadSigningKeys(value, vault, ['ES256'], () => later(1))
+      expect(kidsOf(another)).toEqual([kid])
+    })
+
+    test('several algorithms sign at once, and one that is not offered gives way to the configured one', async () => {
+      const value = await fresh()
+      const keys = await loadSigningKeys(value, vault, ['RS256', 'ES256', 'EdDSA'], () => now)
+      const algorithmOf = async (asked?: string) =>
+        decodeProtectedHeader(await keys.sign({}, undefined, asked)).alg
+      expect(await Promise.all([undefined, 'ES256', 'EdDSA', 'PS256', 'none'].map(algorithmOf))).toEqual([
+        'RS256',
+        'ES256',
+        'EdDSA',
+        'RS256',
+        'RS256',
+      ])
+      await rotate(value, vault, ['RS256', 'ES256', 'EdDSA'], 0, trace, now)
+      await keys.refresh()
+      expect(keys.jwks().keys.map(({ alg }) => alg)).toEqual([
+        'RS256',
+        'ES256',
+        'EdDSA',
+        ...keys
+          .jwks()
+          .keys.slice(3)
+          .map(({ alg }) => alg),
+      ])
+      expect((await verify(await keys.sign({}, undefined, 'ES256'), keys, 'ES256')).payload).toEqual({})
+    })
+
+    test('rotations under load: every token has its key published when it is released', async () => {
+      const to = await database.create()
+      const [mine, theirs] = [await open(to), await open(to)]
+      await migrate(mine, now)
+      const keys = await loadSigningKeys(mine, vault, ['ES256'])
+      const elsewhere = await loadSigningKeys(theirs, vault, ['ES256'])
+      let rotating = true
+      let signed = 0
+      const load = async (server: Db, own: SigningKeys, other: SigningKeys) => {
+        while (rotating) {
+          const n = await readRevision(server)
+          const token = await own.sign({ n })
+          // what is released was guarded by the revision
+          if ((await commit(server, [revisionIs(n)])) !== 'committed') continue
+          await other.refresh()
+          await verify(token, other, 'ES256')
+          signed += 1
+        }
+      }
+      const loads = [load(mine, keys, elsewhere), load(theirs, elsewhere, keys), load(mine, keys, elsewhere)]
+      for (let turn = 0; turn < 10; turn += 1) {
+        const [kid = ''] = await rotate(mine, vault, ['ES256'], turn % 2 === 0 ? 0 : 1, trace, new Date())
+        await Bun.sleep(20)
+        // the one before is stolen, as far as this test is concerned
+        const before = (await listKeys(mine, new Date())).find(
+          (key) => key.kid !== kid && key.state !== 'gone',
+        )
+        if (turn % 3 === 0 && before) await retire(theirs, before.kid, { withdraw: true }, trace, new Date())
+      }
+      rotating = false
+      await Promise.all(loads)
+      expect(signed).toBeGreaterThan(20)
+    }, 30_000)
   })
 }
 

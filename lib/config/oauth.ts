@@ -9,8 +9,12 @@ export interface ResponseType {
   readonly validator: string
 }
 
+type SigningAlgorithm = Settings['oauth']['signing_algorithm']
+
 export interface OAuth {
-  readonly signingAlgorithm: Settings['oauth']['signing_algorithm']
+  readonly signingAlgorithm: SigningAlgorithm
+  /** The configured algorithm and the additional ones, each once. */
+  readonly signingAlgorithms: readonly [SigningAlgorithm, ...SigningAlgorithm[]]
   readonly tokenValidation: {
     readonly applicationAccessTokenSeconds: number
     readonly userAccessTokenSeconds: number
@@ -33,6 +37,8 @@ export interface OAuth {
     /** Without authentication, from one address. */
     readonly perHour: number
   }
+  /** Whether every DPoP proof must have a nonce of this server (RFC 9449 §8). */
+  readonly dpop: { readonly requireNonce: boolean }
   /** What is read of what clients name, such as a `jwks_uri`. */
   readonly outbound: { readonly allowPrivateAddresses: boolean }
 }
@@ -43,9 +49,21 @@ const responseTypesOf = (draft: Draft) =>
 
 /** `[oauth]` and the tables in it. */
 export const oauthOf = (draft: Draft): OAuth => {
-  const { token_validation: validity, signing_algorithm, grant_type, dcr, outbound } = draft.settings.oauth
+  const additional = draft.settings.oauth.additional_signing_algorithms
+  const {
+    token_validation: validity,
+    signing_algorithm,
+    grant_type,
+    dcr,
+    dpop,
+    outbound,
+  } = draft.settings.oauth
   return {
     signingAlgorithm: signing_algorithm,
+    signingAlgorithms: [
+      signing_algorithm,
+      ...new Set(additional.filter((algorithm) => algorithm !== signing_algorithm)),
+    ],
     tokenValidation: {
       applicationAccessTokenSeconds: validity.app_access_token_validity,
       userAccessTokenSeconds: validity.user_access_token_validity,
@@ -64,6 +82,7 @@ export const oauthOf = (draft: Draft): OAuth => {
       authenticationRequired: dcr.authentication_required,
       perHour: dcr.registrations_per_hour,
     },
+    dpop: { requireNonce: dpop.require_nonce },
     outbound: { allowPrivateAddresses: outbound.allow_private_addresses },
   }
 }

@@ -113,8 +113,11 @@ const identityDatabase = z.strictObject({
   pool_size: z.int().min(1).max(1000).optional(),
 })
 
+const signingAlgorithm = z.enum(['RS256', 'ES256', 'PS256', 'EdDSA'])
+
 const oauth = z.strictObject({
-  signing_algorithm: z.enum(['RS256', 'ES256', 'PS256', 'EdDSA']).default('RS256'),
+  signing_algorithm: signingAlgorithm.default('RS256'),
+  additional_signing_algorithms: z.array(signingAlgorithm).default([]),
   issuer: url.optional(),
   token_validation: z
     .strictObject({
@@ -144,6 +147,7 @@ const oauth = z.strictObject({
       registrations_per_hour: z.int().min(1).max(1000).default(20),
     })
     .prefault({}),
+  dpop: z.strictObject({ require_nonce: z.boolean().default(true) }).prefault({}),
   outbound: z.strictObject({ allow_private_addresses: z.boolean().default(false) }).prefault({}),
 })
 

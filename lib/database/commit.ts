@@ -32,11 +32,23 @@ export interface Committer {
   close(): Promise<void>
 }
 
-const committers = new WeakMap<object, { readonly committer: Committer; underWay: number }>()
+/** The newest revision that anybody of this process read, and the milliseconds since the epoch when he began to. */
+export interface SeenRevision {
+  readonly n: number
+  readonly at: number
+}
+
+interface Attached {
+  readonly committer: Committer
+  underWay: number
+  seen: SeenRevision
+}
+
+const committers = new WeakMap<object, Attached>()
 
 /** Ties a committer to the Kysely value that readers hold; called by `connect` alone. */
 export const attach = (db: Kysely<Database>, committer: Committer) =>
-  committers.set(db, { committer, underWay: 0 })
+  committers.set(db, { committer, underWay: 0, seen: { n: 0, at: 0 } })
 
 const committerOf = (db: Kysely<Database>) => {
   const attached = committers.get(db)
@@ -104,10 +116,17 @@ export const select = <Row>(db: Kysely<Database>, query: CompiledQuery<Row>): Pr
 
 /** The revision that a decision starts from (design.md §6.3). */
 export const readRevision = async (db: Kysely<Database>): Promise<number> => {
-  const [row] = await select(db, revisionQuery(db))
+  const at = Date.now()
+  const attached = committerOf(db)
+  const [row] = await attached.committer.select(revisionQuery(db))
   if (!row) throw new Error('the database has no revision: its tables were not made by mayact')
+  // answers may overtake each other; it never falls
+  if (row.n >= attached.seen.n) attached.seen = { n: row.n, at }
   return row.n
 }
+
+/** What `readRevision` read last: whoever keeps something of the database sees by it whether that is still so. */
+export const seenRevision = (db: Kysely<Database>): SeenRevision => committerOf(db).seen
 
 const revisionQueries = new WeakMap<Kysely<Database>, CompiledQuery<{ n: number }>>()
 

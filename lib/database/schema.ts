@@ -308,7 +308,9 @@ export interface SigningKeyTable {
   public_jwk: string
   certificate: string
   created_at: string
+  active_from: string
   retired_at: string | null
+  published_until: string | null
 }
 
 export interface TokenTable {

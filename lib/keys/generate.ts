@@ -11,11 +11,12 @@ const days = 3_650
 /** The members that RFC 7638 §3.2 hashes: all of a public key and nothing else. */
 const publicMembers = ['kty', 'crv', 'n', 'e', 'x', 'y'] as const
 
-/** A new row of `signing_key`: RSA 2048, P-256 or Ed25519, the private key sealed with its kid as context. */
+/** A new row of `signing_key` that signs from `activeFrom` on: RSA 2048, P-256 or Ed25519, the private key sealed with its kid as context. */
 export const generateSigningKey = async (
   vault: Vault,
   algorithm: Algorithm,
   now: Date,
+  activeFrom: Date,
 ): Promise<SigningKeyTable> => {
   const keyPair = await generateKeyPair(algorithm)
   const exported: JWK = await crypto.subtle.exportKey('jwk', keyPair.publicKey)
@@ -39,6 +40,8 @@ export const generateSigningKey = async (
     public_jwk: JSON.stringify(jwk),
     certificate,
     created_at: now.toISOString(),
+    active_from: activeFrom.toISOString(),
     retired_at: null,
+    published_until: null,
   }
 }

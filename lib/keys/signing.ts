@@ -1,149 +1,145 @@
 /**
- * The keys that tokens are signed with: kept in the database, so that all servers on it have the same ones.
- * Several are alive at once; the newest of the configured algorithm signs, all of them are published.
+ * The keys that tokens are signed with: kept in the database, so that all servers on it have the same ones. Several
+ * are alive at once: one of each configured algorithm signs, all of them are published.
  */
-import { createHash } from 'node:crypto'
 import type { JWK } from 'jose'
-import { bump, commit, exactly, holds, write } from '../database/commit.ts'
+import { readRevision, seenRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { SigningKeyTable } from '../database/schema.ts'
 import { type Algorithm, webCrypto } from './algorithms.ts'
+import { isActive, isAlive, nextChange, publishedKeys } from './key-rows.ts'
 import type { Vault } from './secrets.ts'
+import { type PublicJwk, publicJwk, type Signer, signer } from './signer.ts'
 
 export type { Algorithm } from './algorithms.ts'
 
-/** How long a retired key stays published, in milliseconds: longer than a token it signed may live. */
-export const publishedAfterRetirement = 30 * 86_400_000
+/** Where no request has read the revision for so long, signing reads it. */
+const trusted = 1_000
 
-/** The loaded keys of one moment; load them again when the revision has changed. */
+/** The keys of a running server. They follow what other processes change, without a query for each token. */
 export interface SigningKeys {
-  /** The configured algorithm; `sign` uses no other. */
+  /** The configured algorithm, which signs unless another one is asked for. */
   readonly algorithm: Algorithm
-  /** Signs `claims` as a compact JWT (RFC 7515 §3.1); `type` becomes the header's `typ`, which is absent without it. */
-  sign(claims: Readonly<Record<string, unknown>>, type?: string): Promise<string>
-  /** The JWK set of RFC 7517 §5: public keys only, the signing one first. */
+  /** It and the additional ones. */
+  readonly algorithms: readonly Algorithm[]
+  /**
+   * Signs `claims` as a compact JWT (RFC 7515 §3.1); `type` becomes the header's `typ`, which is absent without it. An
+   * `algorithm` that has no key here gives way to the configured one. The key is one of the newest revision that this
+   * process has read: what is guarded by that revision is never signed with a key that was withdrawn before.
+   */
+  sign(claims: Readonly<Record<string, unknown>>, type?: string, algorithm?: string): Promise<string>
+  /** The JWK set of RFC 7517 §5, as of the last look: public keys only, the signing one first. */
   jwks(): { readonly keys: readonly JWK[] }
+  /** Looks whether the keys have changed. */
+  refresh(): Promise<void>
 }
 
-/** RFC 7517 §4: PEM is the base64 DER of `x5c` between two lines, and both thumbprints hash the DER. */
-const publicJwk = (row: SigningKeyTable): JWK & { readonly kid: string; readonly x5t: string } => {
-  const der = row.certificate.replace(/-----[A-Z ]+-----|\s/g, '')
-  const digest = (hash: string) => createHash(hash).update(der, 'base64').digest('base64url')
-  return {
-    // written by generateSigningKey: the public members, as RFC 7638 hashes them
-    ...(JSON.parse(row.public_jwk) as JWK & { kty: string }),
-    use: 'sig',
-    alg: row.algorithm,
-    kid: row.kid,
-    x5t: digest('sha1'),
-    'x5t#S256': digest('sha256'),
-    x5c: [der],
-  }
+/** The keys as of one revision and one moment. */
+interface Opened {
+  readonly n: number
+  /** Milliseconds since the epoch: then another key signs, or one is no longer published. */
+  readonly until: number
+  readonly signers: ReadonlyMap<string, Signer>
+  readonly published: { readonly keys: readonly JWK[] }
 }
 
-/**
- * Our own fifteen lines because the header is encoded once for all tokens: jose's SignJWT costs a quarter more
- * time per ES256 token. WebCrypto signs on other threads, so RSA does not hold up the event loop.
- */
-const signer = (algorithm: Algorithm, key: CryptoKey, { kid, x5t }: { kid: string; x5t: string }) => {
-  const { signature: parameters } = webCrypto[algorithm]
-  const headers = new Map<string | undefined, string>()
-  const headerOf = (typ: string | undefined) => {
-    const known = headers.get(typ)
-    if (known !== undefined) return known
-    // JSON leaves an undefined typ out
-    const header = `${Buffer.from(JSON.stringify({ typ, alg: algorithm, kid, x5t })).toString('base64url')}.`
-    headers.set(typ, header)
-    return header
-  }
-  return async (claims: Readonly<Record<string, unknown>>, type?: string) => {
-    const input = headerOf(type) + Buffer.from(JSON.stringify(claims)).toString('base64url')
-    const signature = await crypto.subtle.sign(parameters, key, Buffer.from(input))
-    return `${input}.${Buffer.from(signature).toString('base64url')}`
-  }
-}
-
-const openKeys = async (
-  vault: Vault,
-  algorithm: Algorithm,
-  current: SigningKeyTable,
-  rows: readonly SigningKeyTable[],
-): Promise<SigningKeys> => {
-  const pkcs8 = vault.open(current.private_key, current.kid)
-  const key = await crypto.subtle.importKey('pkcs8', pkcs8, webCrypto[algorithm].key, false, ['sign'])
-  const own = publicJwk(current)
-  const published = { keys: [own, ...rows.filter((row) => row !== current).map(publicJwk)] }
-  return { algorithm, sign: signer(algorithm, key, own), jwks: () => published }
+/** The newest whose time has come; before that the next one, which is published at least. */
+const currentOf = (rows: readonly SigningKeyTable[], algorithm: Algorithm, now: Date) => {
+  const alive = rows.filter((row) => row.algorithm === algorithm && isAlive(row, now))
+  return alive.find((row) => isActive(row, now)) ?? alive.at(-1)
 }
 
 /**
- * Loads the keys, and makes one of `algorithm` when none is alive; servers that start at once agree on one.
- * Throws `SealError` when the vault has another key than the one that sealed them.
+ * Loads the keys, and makes one of each algorithm of which none is alive; the first of `algorithms` is the configured
+ * one. Throws `SealError` when the vault has another key than the one that sealed them.
  */
 export const loadSigningKeys = async (
   db: Db,
   vault: Vault,
-  algorithm: Algorithm,
-  now: Date,
+  algorithms: readonly [Algorithm, ...Algorithm[]],
+  clock: () => Date = () => new Date(),
 ): Promise<SigningKeys> => {
-  const publishedSince = new Date(now.getTime() - publishedAfterRetirement).toISOString()
-  for (let tries = 1; tries <= 3; tries += 1) {
-    const rows = await db
-      .selectFrom('signing_key')
-      .selectAll()
-      .where((key) => key.or([key('retired_at', 'is', null), key('retired_at', '>', publishedSince)]))
-      .orderBy('created_at', 'desc')
-      .orderBy('kid')
-      .execute()
-    const current = rows.find((row) => row.retired_at === null && row.algorithm === algorithm)
-    if (current) return openKeys(vault, algorithm, current, rows)
-    const { generateSigningKey } = await import('./generate.ts')
-    const row = await generateSigningKey(vault, algorithm, now)
-    const alive = db
-      .selectFrom('signing_key')
-      .select('kid')
-      .where('algorithm', '=', algorithm)
-      .where('retired_at', 'is', null)
-    const noneAlive = db
-      .selectFrom('revision')
-      .select('id')
-      .where(({ exists, not }) => not(exists(alive)))
-    // whether this one was written or another server's was first: read what is there now
-    await commit(db, [holds(noneAlive), write(db.insertInto('signing_key').values(row)), bump])
+  const [preferred] = algorithms
+  // a key is opened once, however often the revision changes
+  const jwks = new Map<string, PublicJwk>()
+  const signers = new Map<string, Signer>()
+
+  const jwkOf = (row: SigningKeyTable): PublicJwk => {
+    const jwk = jwks.get(row.kid) ?? publicJwk(row)
+    jwks.set(row.kid, jwk)
+    return jwk
   }
-  throw new Error(`no ${algorithm} signing key stays alive: is another process retiring them?`)
-}
 
-/**
- * Puts a new key in the place of all that are alive; those stay published, so tokens they signed stay verifiable.
- * Answers the new key's kid.
- */
-export const rotate = async (db: Db, vault: Vault, algorithm: Algorithm, now: Date): Promise<string> => {
-  const { generateSigningKey } = await import('./generate.ts')
-  const row = await generateSigningKey(vault, algorithm, now)
-  const retirePrevious = db
-    .updateTable('signing_key')
-    .set({ retired_at: now.toISOString() })
-    .where('retired_at', 'is', null)
-  const outcome = await commit(db, [
-    write(retirePrevious),
-    write(db.insertInto('signing_key').values(row)),
-    bump,
-  ])
-  if (outcome !== 'committed') throw new Error(`the new signing key was not written: ${outcome}`)
-  return row.kid
-}
+  const signerOf = async (row: SigningKeyTable, algorithm: Algorithm): Promise<Signer> => {
+    const known = signers.get(row.kid)
+    if (known) return known
+    const pkcs8 = vault.open(row.private_key, row.kid)
+    const key = await crypto.subtle.importKey('pkcs8', pkcs8, webCrypto[algorithm].key, false, ['sign'])
+    const made = signer(algorithm, key, jwkOf(row))
+    signers.set(row.kid, made)
+    return made
+  }
 
-/**
- * Retires one key; false when there is none of that kid still alive at `now`. A key that somebody stole is
- * withdrawn from the JWKS at once by an instant longer ago than `publishedAfterRetirement`.
- */
-export const retire = async (db: Db, kid: string, now: Date): Promise<boolean> => {
-  const retired_at = now.toISOString()
-  const update = db
-    .updateTable('signing_key')
-    .set({ retired_at })
-    .where('kid', '=', kid)
-    .where((key) => key.or([key('retired_at', 'is', null), key('retired_at', '>', retired_at)]))
-  return (await commit(db, [exactly(1, update), bump])) === 'committed'
+  const openKeys = async (n: number): Promise<Opened> => {
+    const now = clock()
+    const rows = await publishedKeys(db, vault, algorithms, now)
+    const signing = algorithms.flatMap((algorithm) => currentOf(rows, algorithm, now) ?? [])
+    const opened = await Promise.all(
+      algorithms.map(async (algorithm, index) => {
+        const row = signing[index]
+        if (row?.algorithm !== algorithm) throw new Error(`there is no ${algorithm} signing key`)
+        return [algorithm, await signerOf(row, algorithm)] as const
+      }),
+    )
+    const kids = new Set(rows.map(({ kid }) => kid))
+    for (const known of [jwks, signers]) for (const kid of known.keys()) if (!kids.has(kid)) known.delete(kid)
+    const others = rows.filter((row) => !signing.includes(row))
+    return {
+      n,
+      until: nextChange(rows, now),
+      signers: new Map(opened),
+      published: { keys: [...signing, ...others].map(jwkOf) },
+    }
+  }
+
+  // the revision is read before the keys: what changes in between is seen the next time
+  let current = await openKeys(await readRevision(db))
+
+  const look = async (): Promise<void> => {
+    const n = await readRevision(db)
+    if (n !== current.n || clock().getTime() >= current.until) current = await openKeys(n)
+  }
+
+  let underWay: Promise<void> | undefined
+  const lookOnce = (): Promise<void> => {
+    underWay ??= look().finally(() => {
+      underWay = undefined
+    })
+    return underWay
+  }
+
+  const refresh = async (): Promise<void> => {
+    const { n } = seenRevision(db)
+    await lookOnce()
+    // one that was under way already may have read before the change that was seen
+    if (current.n < n) await lookOnce()
+  }
+
+  const isFresh = (): boolean => {
+    const seen = seenRevision(db)
+    return seen.n === current.n && Date.now() - seen.at < trusted && clock().getTime() < current.until
+  }
+
+  return {
+    algorithm: preferred,
+    algorithms,
+    async sign(claims, type, algorithm = preferred) {
+      if (!isFresh()) await refresh()
+      const sign = current.signers.get(algorithm) ?? current.signers.get(preferred)
+      if (!sign) throw new Error(`there is no ${preferred} signing key`)
+      return sign(claims, type)
+    },
+    jwks: () => current.published,
+    refresh,
+  }
 }

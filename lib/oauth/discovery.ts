@@ -6,7 +6,8 @@ export interface DiscoveryNeeds {
   readonly issuer: string
   /** Absolute, without a trailing slash. */
   readonly baseUrl: string
-  readonly signingAlgorithm: string
+  /** The configured one first. */
+  readonly signingAlgorithms: readonly string[]
   readonly responseTypes: ReadonlyMap<string, unknown>
   readonly grants: ReadonlyMap<string, unknown>
   readonly allowQueryResponse: boolean
@@ -41,7 +42,7 @@ export const discovery = (needs: DiscoveryNeeds) => {
     response_modes_supported: ['fragment', 'form_post', ...(needs.allowQueryResponse ? ['query'] : [])],
     grant_types_supported: [...needs.grants.keys()],
     subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: [needs.signingAlgorithm],
+    id_token_signing_alg_values_supported: [...needs.signingAlgorithms],
     token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
     code_challenge_methods_supported: ['S256', 'plain'],
     prompt_values_supported: ['none', 'login', 'consent', 'select_account'],

@@ -9,6 +9,7 @@ import type { Validator } from '../impersonation/validator.ts'
 import type { Vault } from '../keys/secrets.ts'
 import type { SigningKeys } from '../keys/signing.ts'
 import type { Log } from '../log.ts'
+import type { ProofNeeds } from '../tokens/dpop.ts'
 import { type AuthorizeNeeds, authorize } from './authorize.ts'
 import { commonauth } from './commonauth.ts'
 import { discovery } from './discovery.ts'
@@ -39,6 +40,8 @@ export interface OAuthNeeds {
   readonly validators: readonly Validator[]
   readonly plugins?: OAuthPlugins
   readonly organization: { readonly id: string; readonly name: string }
+  /** How DPoP proofs are verified, here and at the APIs. */
+  readonly proofs: ProofNeeds
   readonly log: Log
   traceOf(request: Request): Trace
   readonly errorPage: AuthorizeNeeds['errorPage']
@@ -101,14 +104,14 @@ export const oauth = (needs: OAuthNeeds) => {
     )
     .route('/', commonauth({ db, organization, session, traceOf, errorPage }))
     .route('/', logout({ ...needs, session }))
-    .route('/', token({ db, vault: needs.vault, grants, traceOf }))
+    .route('/', token({ db, vault: needs.vault, proofs: needs.proofs, grants, traceOf }))
     .route('/', jwks(keys))
     .route(
       '/',
       discovery({
         issuer,
         baseUrl: config.server.baseUrl,
-        signingAlgorithm: config.oauth.signingAlgorithm,
+        signingAlgorithms: config.oauth.signingAlgorithms,
         responseTypes,
         grants,
         allowQueryResponse: impersonation.allowQueryResponse,

@@ -73,7 +73,7 @@ export const mintIdToken = async (
       org_name: organization.name,
     },
   )
-  const value = await issuer.sign(claims)
+  const value = await issuer.sign(claims, undefined, application.oidc.idToken.idTokenSignedResponseAlg)
   const row = storeToken(db, value, {
     id,
     class: 'id',

@@ -4,8 +4,11 @@ import type { Write } from '../database/commit.ts'
 export interface Issuer {
   /** The `iss` of every token. */
   readonly issuer: string
-  /** Signs claims as a compact JWS with the current key; `type` becomes the header's `typ`. */
-  sign(claims: Record<string, unknown>, type?: string): Promise<string>
+  /**
+   * Signs claims as a compact JWS with the current key; `type` becomes the header's `typ`. An `algorithm` that this
+   * server does not offer gives way to the configured one.
+   */
+  sign(claims: Record<string, unknown>, type?: string, algorithm?: string): Promise<string>
 }
 
 /** A signed value that is not released yet, and the writes that make it known. */

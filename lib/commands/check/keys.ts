@@ -59,11 +59,13 @@ export const checkSigning = async (
   const { signingAlgorithm } = config.oauth
   const rows = await db
     .selectFrom('signing_key')
-    .select(['kid', 'algorithm', 'certificate', 'private_key'])
-    .where('retired_at', 'is', null)
-    .orderBy('created_at', 'desc')
+    .select(['kid', 'algorithm', 'certificate', 'private_key', 'active_from'])
+    .where((key) => key.or([key('retired_at', 'is', null), key('retired_at', '>', now.toISOString())]))
+    .orderBy('active_from', 'desc')
     .execute()
-  const current = rows.find(({ algorithm }) => algorithm === signingAlgorithm)
+  const current = rows.find(
+    ({ algorithm, active_from }) => algorithm === signingAlgorithm && active_from <= now.toISOString(),
+  )
   if (!current) return [note(name, `none for ${signingAlgorithm} yet: the next start makes one`)]
   try {
     vault?.open(current.private_key, current.kid)
