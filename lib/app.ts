@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import type { GuardNeeds } from './access/guard.ts'
 import { api } from './api/api.ts'
 import type { Trace } from './audit.ts'
-import { clientAddressReader } from './client-address.ts'
+import { clientAddressReader, trustedPeerReader } from './client-address.ts'
 import type { Config } from './config.ts'
 import { readRevision } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
@@ -14,6 +14,7 @@ import type { Log } from './log.ts'
 import { type OAuthPlugins, oauth } from './oauth/oauth.ts'
 import { pages } from './pages/pages.tsx'
 import { scim } from './scim/scim.ts'
+import { nonces } from './tokens/dpop-nonce.ts'
 
 export interface AppNeeds {
   readonly config: Config
@@ -55,14 +56,21 @@ export const app = (needs: AppNeeds): App => {
   const traces = new WeakMap<Request, Trace>()
   const traceOf = (request: Request): Trace =>
     traces.get(request) ?? { id: crypto.randomUUID(), address: 'unknown' }
+  const certificates = new WeakMap<Request, string>()
+  const { baseUrl, hosts } = config.server
+  const proofs = {
+    db,
+    baseUrl,
+    nonces: config.oauth.dpop.requireNonce ? nonces(needs.vault.derive('DPoP nonces')) : undefined,
+  }
   const guard: GuardNeeds = {
     db,
+    proofs,
     organizationId: organization.id,
     impersonationEnabled: config.impersonation.enabled,
     traceOf,
     log: (message, details) => ('err' in details ? log.error(details, message) : log.info(details, message)),
   }
-  const { baseUrl, hosts } = config.server
   const doors = { db, guard, organization, baseUrl }
   const page = pages({ db, traceOf, log })
   const server = new Hono()
@@ -76,6 +84,7 @@ export const app = (needs: AppNeeds): App => {
           lifetimes: config.oauth.tokenValidation,
           furtherGrantTypes: needs.plugins?.grantTypes.map(({ type }) => type) ?? [],
           allowRegexpCallbacks: config.impersonation.allowRegexpCallbacks,
+          signingAlgorithms: config.oauth.signingAlgorithms,
         },
       }),
     )
@@ -84,7 +93,9 @@ export const app = (needs: AppNeeds): App => {
       '/',
       oauth({
         ...needs,
+        proofs,
         traceOf,
+        certificateOf: (request) => certificates.get(request),
         errorPage: page.error,
         formPost: page.formPost,
         logoutPage: page.logout,
@@ -107,6 +118,8 @@ export const app = (needs: AppNeeds): App => {
       return text(`Unexpected error. Trace id: ${id}`, 500)
     })
   const addressOf = clientAddressReader(config.server.trustedProxies)
+  const isTrusted = trustedPeerReader(config.server.trustedProxies)
+  const certificateHeader = config.oauth.clientCertificateHeader
   const secured = (response: Response, trace: Trace) => {
     response.headers.set('X-Content-Type-Options', 'nosniff')
     response.headers.set('Referrer-Policy', 'no-referrer')
@@ -138,6 +151,8 @@ export const app = (needs: AppNeeds): App => {
           ? incoming
           : new Request(new URL(`${place.path}${url.search}`, url).href, incoming)
       traces.set(request, trace)
+      const certificate = certificateHeader && incoming.headers.get(certificateHeader)
+      if (certificate && isTrusted(peer)) certificates.set(request, certificate)
       return secured(await server.fetch(request), trace)
     },
   }

@@ -582,7 +582,8 @@ for (const database of databases) {
           },
         }
         const trace = { id: 'trace-of-a-test', address: '127.0.0.1' }
-        const needs = { db, vault, grants: new Map([[grant.type, grant]]), traceOf: () => trace }
+        const proofs = { db, baseUrl: 'https://localhost:9443', nonces: undefined }
+        const needs = { db, vault, proofs, grants: new Map([[grant.type, grant]]), traceOf: () => trace }
         const endpoint = token(needs).onError((error, c) => c.text(error.message))
         const ask = (secret: string) =>
           endpoint.request('/oauth2/token', {

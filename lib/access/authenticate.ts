@@ -7,11 +7,14 @@ import { findClient } from '../directory/applications.ts'
 import type { Acting, Caller } from '../directory/caller.ts'
 import { impersonationScopes, loginScope, ownPermissions } from '../directory/permissions.ts'
 import { verifyBasic } from '../sign-in/credentials.ts'
+import type { ProofNeeds } from '../tokens/dpop.ts'
 import { lineageAlive } from '../tokens/lineage.ts'
 import { type FoundToken, findToken } from '../tokens/token.ts'
 
 export interface AccessNeeds {
   readonly db: Db
+  /** How DPoP proofs are verified. */
+  readonly proofs: ProofNeeds
   readonly organizationId: string
   /** False when no custom response type is configured: then impersonated tokens are dead. */
   readonly impersonationEnabled: boolean

@@ -39,6 +39,12 @@ export interface OAuth {
   }
   /** Whether every DPoP proof must have a nonce of this server (RFC 9449 §8). */
   readonly dpop: { readonly requireNonce: boolean }
+  readonly refreshToken: {
+    /** How long a rotated refresh token may be presented again, for an answer that was lost. */
+    readonly reuseGraceMilliseconds: number
+  }
+  /** The header in which trusted proxies hand the client's certificate on; without a name there is none. */
+  readonly clientCertificateHeader: string | undefined
   /** What is read of what clients name, such as a `jwks_uri`. */
   readonly outbound: { readonly allowPrivateAddresses: boolean }
 }
@@ -57,6 +63,7 @@ export const oauthOf = (draft: Draft): OAuth => {
     dcr,
     dpop,
     outbound,
+    mutualtls,
   } = draft.settings.oauth
   return {
     signingAlgorithm: signing_algorithm,
@@ -83,6 +90,8 @@ export const oauthOf = (draft: Draft): OAuth => {
       perHour: dcr.registrations_per_hour,
     },
     dpop: { requireNonce: dpop.require_nonce },
+    refreshToken: { reuseGraceMilliseconds: grant_type.refresh_token.reuse_grace },
+    clientCertificateHeader: mutualtls.client_certificate_header,
     outbound: { allowPrivateAddresses: outbound.allow_private_addresses },
   }
 }

@@ -33,6 +33,14 @@ const milliseconds = z.unknown().transform((value, context) => {
   return z.NEVER
 })
 
+/** Milliseconds from "0" (never) to a minute. */
+const grace = z.unknown().transform((value, context) => {
+  const length = Math.round((secondsOf(value) ?? -1) * 1000)
+  if (length >= 0 && length <= 60_000) return length
+  context.addIssue({ code: 'custom', message: 'must be a duration up to "1m", such as "10s", or 0' })
+  return z.NEVER
+})
+
 const text = z.string().min(1)
 const seconds = z.int().min(1).max(century)
 const port = z.int().min(1).max(65_535)
@@ -60,6 +68,11 @@ const words = z.string().refine((value) => /^[!-~]+( [!-~]+)*$/.test(value), {
 const scopeName = z.string().refine((value) => /^[!#-[\]-~]+$/.test(value), {
   error: 'must be a scope name: printable ASCII without spaces, quotes and backslashes (RFC 6749 §3.3)',
 })
+const headerName = z
+  .string()
+  .refine((value) => /^[!#$%&'*+.^_`|~\dA-Za-z-]+$/.test(value), {
+    error: 'must be the name of an HTTP header',
+  })
 const databaseType = z.string().superRefine((value, context) => {
   if (['sqlite', 'postgres', 'postgre'].includes(value)) return
   const message = refusedDatabases.get(value) ?? 'must be "sqlite" or "postgres"'
@@ -138,6 +151,7 @@ const oauth = z.strictObject({
           iat_validity_period: duration.default(3600),
         })
         .prefault({}),
+      refresh_token: z.strictObject({ reuse_grace: grace.default(10_000) }).prefault({}),
     })
     .prefault({}),
   dcr: z
@@ -148,6 +162,7 @@ const oauth = z.strictObject({
     })
     .prefault({}),
   dpop: z.strictObject({ require_nonce: z.boolean().default(true) }).prefault({}),
+  mutualtls: z.strictObject({ client_certificate_header: headerName.optional() }).prefault({}),
   outbound: z.strictObject({ allow_private_addresses: z.boolean().default(false) }).prefault({}),
 })
 

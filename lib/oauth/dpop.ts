@@ -1,14 +1,19 @@
 /** DPoP (RFC 9449) in the words of OAuth: at the endpoints that give tokens, and where one is presented. */
 
-import type { Write } from '../database/commit.ts'
-import { commit } from '../database/commit.ts'
+import { record, type Trace } from '../audit.ts'
+import { commit, type Write } from '../database/commit.ts'
 import { dpopChallenge, notHeld, type ProofNeeds, type TokenScheme, verifyProof } from '../tokens/dpop.ts'
 import type { Confirmation, FoundToken } from '../tokens/token.ts'
+import type { AuthenticatedClient } from './client-authentication.ts'
 import { OAuthError } from './error.ts'
+
+/** The `token_type` of a token bound so (RFC 9449 §5). */
+export const tokenTypeOf = (confirmation: Confirmation | null): 'Bearer' | 'DPoP' =>
+  confirmation !== null && 'jkt' in confirmation ? 'DPoP' : 'Bearer'
 
 /** The key that a request proved. */
 export interface ProvenKey {
-  /** Null when the request has no proof. */
+  /** Null when it proved none. */
   readonly confirmation: Confirmation | null
   /** For the commit of what is answered: the proof is used up. A conflict there says that another request used it. */
   readonly writes: readonly Write[]
@@ -16,7 +21,8 @@ export interface ProvenKey {
   readonly nonce?: string | undefined
 }
 
-const nonceHeader = (nonce: string | undefined): Readonly<Record<string, string>> =>
+/** What an answer tells of nonces. */
+export const nonceHeader = (nonce: string | undefined): Readonly<Record<string, string>> =>
   nonce === undefined ? {} : { 'DPoP-Nonce': nonce }
 
 const descriptions = {
@@ -43,6 +49,40 @@ export const proveKey = async (
     throw new OAuthError(error, descriptions[error], { cause, headers: nonceHeader(nonce) })
   }
   return { confirmation: { jkt: proved.jkt }, writes: proved.writes, nonce: proved.nonce }
+}
+
+/**
+ * The same for a client that was authenticated, whose certificate else binds what it gets; with the writes of both.
+ * `required` says that it gets nothing unbound. A refusal leaves its audit row, a wish for another nonce does not.
+ */
+export const proveClientKey = async (
+  needs: ProofNeeds,
+  request: Request,
+  { client, confirmation, writes }: AuthenticatedClient,
+  required: boolean,
+  trace: Trace,
+  now: Date,
+): Promise<ProvenKey> => {
+  try {
+    const proven = await proveKey(needs, request, {}, now)
+    if (proven.confirmation !== null) return { ...proven, writes: [...writes, ...proven.writes] }
+    if (!required) return { confirmation, writes }
+    throw new OAuthError('invalid_dpop_proof', 'This client has to send a DPoP proof.')
+  } catch (error) {
+    if (error instanceof OAuthError && error.code !== 'use_dpop_nonce') {
+      const row = record(needs.db, now, trace, {
+        event: 'token-refused',
+        initiator: client.clientId,
+        target: client.clientId,
+        data: { clientId: client.clientId, error: error.code, reason: String(error.cause ?? error.message) },
+        outcome: 'Refused',
+        applicationId: client.id,
+        organizationId: client.organizationId,
+      })
+      await commit(needs.db, [...writes, row])
+    }
+    throw error
+  }
 }
 
 /**

@@ -11,6 +11,7 @@ import type { SigningKeys } from '../keys/signing.ts'
 import type { Log } from '../log.ts'
 import type { ProofNeeds } from '../tokens/dpop.ts'
 import { type AuthorizeNeeds, authorize } from './authorize.ts'
+import type { ClientNeeds } from './client-authentication.ts'
 import { commonauth } from './commonauth.ts'
 import { discovery } from './discovery.ts'
 import { OAuthError } from './error.ts'
@@ -44,6 +45,8 @@ export interface OAuthNeeds {
   readonly proofs: ProofNeeds
   readonly log: Log
   traceOf(request: Request): Trace
+  /** The client's TLS certificate as a trusted proxy has it. */
+  certificateOf(request: Request): string | undefined
   readonly errorPage: AuthorizeNeeds['errorPage']
   readonly formPost: AuthorizeNeeds['formPost']
   readonly logoutPage: LogoutNeeds['logoutPage']
@@ -97,6 +100,23 @@ export const oauth = (needs: OAuthNeeds) => {
     allowRegexp: impersonation.allowRegexpCallbacks,
   }
   const { issuer } = config
+  const { baseUrl } = config.server
+  /** What every endpoint needs whose clients authenticate. */
+  const authenticating: ClientNeeds = {
+    db,
+    vault: needs.vault,
+    clients: {
+      audiences: [
+        issuer,
+        ...['token', 'par', 'introspect', 'revoke', 'device_authorize'].map(
+          (name) => `${baseUrl}/oauth2/${name}`,
+        ),
+      ],
+      outbound: config.oauth.outbound,
+      certificateOf: needs.certificateOf,
+    },
+    traceOf,
+  }
   return new Hono()
     .route(
       '/',
@@ -104,7 +124,7 @@ export const oauth = (needs: OAuthNeeds) => {
     )
     .route('/', commonauth({ db, organization, session, traceOf, errorPage }))
     .route('/', logout({ ...needs, session }))
-    .route('/', token({ db, vault: needs.vault, proofs: needs.proofs, grants, traceOf }))
+    .route('/', token({ ...authenticating, proofs: needs.proofs, grants }))
     .route('/', jwks(keys))
     .route(
       '/',

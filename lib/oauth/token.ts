@@ -2,26 +2,25 @@
 import { Hono } from 'hono'
 import { record, type Trace } from '../audit.ts'
 import { commit, revisionIs } from '../database/commit.ts'
-import type { Db } from '../database/connect.ts'
 import type { Application } from '../directory/applications.ts'
-import type { Vault } from '../keys/secrets.ts'
-import { authenticateClient } from './client-authentication.ts'
+import type { ProofNeeds } from '../tokens/dpop.ts'
+import { authenticateClient, type ClientNeeds } from './client-authentication.ts'
+import { nonceHeader, proveClientKey } from './dpop.ts'
 import { OAuthError } from './error.ts'
 import { readForm } from './form.ts'
 import type { Grant } from './grants/grant.ts'
+import { repeatableResource } from './resource.ts'
 
-export interface TokenNeeds {
-  readonly db: Db
-  readonly vault: Vault
+export interface TokenNeeds extends ClientNeeds {
+  readonly proofs: ProofNeeds
   readonly grants: ReadonlyMap<string, Grant>
-  traceOf(request: Request): Trace
 }
 
 /** A lost guard means that something changed between decision and commit: decide again, up to three times. */
 const tries = 3
 
 const parse = async (request: Request): Promise<ReadonlyMap<string, string>> => {
-  const form = await readForm(request)
+  const form = await readForm(request, repeatableResource)
   if (form.parameters) return form.parameters
   const description =
     form.repeated === undefined
@@ -43,28 +42,30 @@ const grantFor = (grants: TokenNeeds['grants'], type: string | undefined, client
 
 /** Who asks, whether he may, and what for: all of it decided at once, and anew when something of it has changed. */
 const settle = async (
-  { db, vault, grants }: TokenNeeds,
+  needs: TokenNeeds,
   request: Request,
   parameters: ReadonlyMap<string, string>,
   trace: Trace,
 ) => {
+  const { db, proofs, grants } = needs
   for (let attempt = 1; ; attempt += 1) {
-    const authenticated = await authenticateClient({ db, vault }, request, parameters)
-    const { client, revision, confirmation } = authenticated
+    const authenticated = await authenticateClient(needs, request, parameters)
+    const { client, revision } = authenticated
     const grant = grantFor(grants, parameters.get('grant_type'), client)
+    const now = new Date()
+    const bound = client.oidc.mayact.dpopBoundAccessTokens
+    const proven = await proveClientKey(proofs, request, authenticated, bound, trace, now)
     const answer = await grant.decide({
       parameters,
       client,
       revision,
-      confirmation,
+      confirmation: proven.confirmation,
       trace,
-      now: new Date(),
+      now,
     })
-    if (
-      (await commit(db, [revisionIs(revision), ...authenticated.writes, ...answer.writes])) === 'committed'
-    ) {
+    if ((await commit(db, [revisionIs(revision), ...proven.writes, ...answer.writes])) === 'committed') {
       if ('refused' in answer) throw answer.refused
-      return answer.response
+      return { response: answer.response, headers: nonceHeader(proven.nonce) }
     }
     if (attempt < tries) continue
     const abandoned = record(db, new Date(), trace, {
@@ -85,6 +86,6 @@ export const token = (needs: TokenNeeds) =>
   new Hono().post('/oauth2/token', async (c) => {
     const { raw } = c.req
     const parameters = await parse(raw)
-    const response = await settle(needs, raw, parameters, needs.traceOf(raw))
-    return c.json(response, 200, { 'Cache-Control': 'no-store', Pragma: 'no-cache' })
+    const { response, headers } = await settle(needs, raw, parameters, needs.traceOf(raw))
+    return c.json(response, 200, { 'Cache-Control': 'no-store', Pragma: 'no-cache', ...headers })
   })

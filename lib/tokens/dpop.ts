@@ -4,11 +4,11 @@
  */
 import { calculateJwkThumbprint, EmbeddedJWK, errors, type JWK, jwtVerify } from 'jose'
 import * as z from 'zod'
-import { type Write, write } from '../database/commit.ts'
+import type { Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
-import { inserting, prepared, rowsOf } from '../database/prepared.ts'
 import type { Nonces } from './dpop-nonce.ts'
 import { type Confirmation, hashOf } from './token.ts'
+import { isUsed, useOnce } from './used-value.ts'
 
 /** What proofs may be signed with; never `none`, never a shared secret. */
 export const proofAlgorithms = [
@@ -99,11 +99,6 @@ const normal = (address: string): string | undefined => {
   return url.href
 }
 
-const insertUsed = inserting('used_value', ['hash', 'expires_at'])
-const selectUsed = prepared<{ hash: string }, { hash: string }>((db, parameter) =>
-  db.selectFrom('used_value').select('hash').where('hash', '=', parameter('hash')),
-)
-
 const invalid = (why: string): Proved => ({
   jkt: undefined,
   error: 'invalid_dpop_proof',
@@ -163,12 +158,12 @@ export const verifyProof = async (
     const why = claims.nonce === undefined ? 'no nonce' : 'the nonce is unknown or too old'
     return { jkt: undefined, error: 'use_dpop_nonce', why, nonce: nonces.current(now) }
   }
-  const hash = hashOf(`dpop ${jkt} ${claims.jti}`)
-  if ((await rowsOf(db, selectUsed(db, { hash }))).length > 0) return invalid('the proof was used before')
-  const expires_at = new Date((claims.iat + oldest + rememberedSeconds) * 1000).toISOString()
+  const once = { kind: 'DPoP proof', issuer: jkt, value: claims.jti }
+  if (await isUsed(db, once)) return invalid('the proof was used before')
+  const forgotten = new Date((claims.iat + oldest + rememberedSeconds) * 1000)
   return {
     jkt,
-    writes: [write(insertUsed(db, { hash, expires_at }))],
+    writes: [useOnce(db, once, forgotten)],
     nonce: nonces && judged === 'old' ? nonces.current(now) : undefined,
   }
 }
