@@ -8,7 +8,8 @@ const longest = 2_048
 const mostAlternatives = 20
 const dangerous = new Set(['javascript:', 'data:', 'vbscript:', 'file:', 'blob:', 'about:', 'filesystem:'])
 
-const isLoopback = (hostname: string) =>
+/** Whether a host is this machine, by name or address. */
+export const isLoopback = (hostname: string) =>
   hostname === 'localhost' || hostname === '[::1]' || (isIPv4(hostname) && hostname.startsWith('127.'))
 
 const plainProblem = (url: string): string | undefined => {

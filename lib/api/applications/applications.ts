@@ -19,7 +19,8 @@ import {
   renderApplication,
   withoutNulls,
 } from './model.ts'
-import { newCredential, oauthSchema, settingsOf } from './oauth-settings.ts'
+import { oauthSchema } from './oauth-schema.ts'
+import { newCredential, settingsOf } from './oauth-settings.ts'
 import { oidcRoutes } from './oidc.ts'
 import { invalidApplication, notFound, notSupported, refusal } from './problem.ts'
 

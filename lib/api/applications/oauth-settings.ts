@@ -1,8 +1,10 @@
-/** The OpenIDConnectConfiguration: its defaults and what is refused of it. Unknown settings are kept. */
-import * as z from 'zod'
+/** What is refused of an OpenIDConnectConfiguration as a whole, and what is stored of it. */
 import type { Settings } from '../../directory/application-records.ts'
 import { callbackProblem } from '../../directory/callback-url.ts'
-import { invalidOAuth, notSupported } from './problem.ts'
+import { registrableResponses, responseTypeName } from '../../directory/client-abilities.ts'
+import { originProblem } from '../../directory/web-url.ts'
+import type { OAuth } from './oauth-schema.ts'
+import { invalidHybrid, invalidOAuth, notSupported } from './problem.ts'
 
 /** The grant types an application can have; which of them this server offers is the token endpoint's matter. */
 const grantTypes: ReadonlySet<string> = new Set([
@@ -21,61 +23,6 @@ const grantTypes: ReadonlySet<string> = new Set([
   'urn:openid:params:grant-type:ciba',
 ])
 
-const flag = z.boolean().default(false)
-const texts = z.array(z.string()).default([])
-
-/** Zero and less mean the usual length. */
-const seconds = (largest = 2_147_483_647) =>
-  z
-    .int()
-    .max(largest)
-    .optional()
-    .transform((value) => (value !== undefined && value > 0 ? value : undefined))
-
-/** VSCHAR of RFC 6749, appendix A; an empty one counts as absent. */
-const credential = z
-  .string()
-  .regex(/^[\x20-\x7e]{0,255}$/, 'must be at most 255 printable ASCII characters')
-  .optional()
-  .transform((value) => value || undefined)
-
-const accessToken = z.looseObject({
-  type: z.enum(['Default', 'JWT']).default('Default'),
-  userAccessTokenExpiryInSeconds: seconds(),
-  applicationAccessTokenExpiryInSeconds: seconds(),
-})
-const refreshToken = z.looseObject({
-  expiryInSeconds: seconds(),
-  renewRefreshToken: z.boolean().default(true),
-})
-const idToken = z.looseObject({
-  expiryInSeconds: seconds(),
-  audience: texts,
-  encryption: z.looseObject({ enabled: flag }).prefault({}),
-})
-
-export const oauthSchema = z.looseObject({
-  clientId: credential,
-  clientSecret: credential,
-  grantTypes: z.array(z.string()).min(1),
-  callbackURLs: texts,
-  allowedOrigins: texts,
-  publicClient: flag,
-  pkce: z.looseObject({ mandatory: flag, supportPlainTransformAlgorithm: flag }).prefault({}),
-  hybridFlow: z.looseObject({ enable: flag }).prefault({}),
-  accessToken: accessToken.prefault({}),
-  refreshToken: refreshToken.prefault({}),
-  subjectToken: z
-    .looseObject({ enable: flag, applicationSubjectTokenExpiryInSeconds: seconds(2_147_483) })
-    .prefault({}),
-  idToken: idToken.prefault({}),
-  logout: z.looseObject({ backChannelLogoutUrl: z.string().optional() }).prefault({}),
-  validateRequestObjectSignature: flag,
-  scopeValidators: texts,
-})
-
-type OAuth = z.output<typeof oauthSchema>
-
 /** How long the tokens of an application live that says nothing about it, in seconds. */
 export interface Lifetimes {
   readonly userAccessTokenSeconds: number
@@ -91,7 +38,7 @@ const redirectingGrants = ['authorization_code', 'implicit']
 
 /** One callback of an accepted form; the grants that come back to the client need it. Throws `Problem`. */
 const checkCallbacks = (
-  { callbackURLs, grantTypes: grants, subjectToken }: OAuth,
+  { callbackURLs, grantTypes: grants, subjectToken, mayact }: OAuth,
   allowRegexp: boolean,
 ): void => {
   const [callback, ...more] = callbackURLs
@@ -99,6 +46,7 @@ const checkCallbacks = (
     throw notSupported('Only one callback URL can be registered; several go into regexp=(A|B).', 'APP-65003')
   }
   if (callback === undefined) {
+    if (mayact?.redirectUris?.length) return
     if (!grants.some((grant) => redirectingGrants.includes(grant))) return
     throw invalidOAuth(`The grant types ${redirectingGrants.join(', ')} need a callback URL.`)
   }
@@ -113,6 +61,50 @@ export interface OAuthRules {
   readonly allowRegexpCallbacks: boolean
   /** Grant types that are not among the known ones: those of plugins. */
   readonly furtherGrantTypes?: readonly string[]
+  /** What this server signs with: no other algorithm can be asked for. */
+  readonly signingAlgorithms: readonly string[]
+}
+
+/** Hybrid response types need the switch, and the switch needs to say which. Throws `Problem`. */
+const checkHybrid = ({ hybridFlow: { enable, responseType } }: OAuth): void => {
+  if (!enable) return
+  const types = (responseType ?? '').split(',').map((type) => responseTypeName(type.trim()))
+  if (responseType === undefined)
+    throw invalidHybrid('APP-60517', 'The hybrid flow is enabled without a responseType.')
+  if (!types.every((type) => type.startsWith('code ') && registrableResponses.has(type)))
+    throw invalidHybrid('APP-60518', `The hybrid flow has an unknown responseType: ${responseType}.`)
+}
+
+/** What each setting alone cannot show. Throws `Problem`. */
+const checkSettings = (written: OAuth, { signingAlgorithms }: OAuthRules): void => {
+  const { idToken, mayact = {}, clientAuthentication, requestObject, subject } = written
+  for (const origin of written.allowedOrigins) {
+    const problem = originProblem(origin)
+    if (problem !== undefined) throw invalidOAuth(`The allowed origin ${problem}.`)
+  }
+  checkHybrid(written)
+  const algorithms = {
+    'idToken.idTokenSignedResponseAlg': idToken.idTokenSignedResponseAlg,
+    'mayact.userinfoSignedResponseAlg': mayact.userinfoSignedResponseAlg,
+    'mayact.introspectionSignedResponseAlg': mayact.introspectionSignedResponseAlg,
+    'mayact.authorizationSignedResponseAlg': mayact.authorizationSignedResponseAlg,
+  }
+  for (const [name, algorithm] of Object.entries(algorithms)) {
+    if (algorithm !== undefined && !signingAlgorithms.includes(algorithm))
+      throw invalidOAuth(`${name}: this server signs with ${signingAlgorithms.join(', ')} only.`)
+  }
+  // a client that waits for something encrypted must not get it in clear
+  if (idToken.encryption.enabled || requestObject?.encryption?.enabled)
+    throw invalidOAuth('Encrypted ID tokens and request objects are not supported.')
+  const method = clientAuthentication?.tokenEndpointAuthMethod
+  if (method !== undefined && method !== 'none' && written.publicClient)
+    throw invalidOAuth(`A public client cannot authenticate by ${method}.`)
+  if (method === 'none' && !written.publicClient)
+    throw invalidOAuth('A client that does not authenticate is a public client: set publicClient.')
+  if (mayact.jwks && mayact.jwksUri !== undefined)
+    throw invalidOAuth('mayact.jwks and mayact.jwksUri exclude each other (RFC 7591 §2).')
+  if (subject?.sectorIdentifierUri?.startsWith('http:'))
+    throw invalidOAuth('subject.sectorIdentifierUri needs https (OpenID Connect Registration §5).')
 }
 
 /** The settings with every length of time filled in, and without what is not among them. */
@@ -149,6 +141,7 @@ export const settingsOf = (written: OAuth, rules: OAuthRules) => {
   const unknown = written.grantTypes.filter((grant) => !grantTypes.has(grant) && !further.has(grant))
   if (unknown.length > 0) throw invalidOAuth(`Unknown grant types: ${unknown.join(', ')}.`)
   checkCallbacks(written, rules.allowRegexpCallbacks)
+  checkSettings(written, rules)
   const { clientId, clientSecret } = written
   return { clientId, clientSecret, settings: complete(written, rules.lifetimes) }
 }

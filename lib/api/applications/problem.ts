@@ -11,6 +11,10 @@ export const invalidApplication = (description: string, code: 'APP-60001' | 'APP
 export const invalidOAuth = (description: string) =>
   new Problem({ status: 400, code: 'OAUTH-60001', message: 'Invalid OAuth configuration.', description })
 
+/** The hybrid flow is switched on without saying for which response types there are. */
+export const invalidHybrid = (code: 'APP-60517' | 'APP-60518', description: string) =>
+  new Problem({ status: 400, code, message: 'Invalid hybrid flow configuration.', description })
+
 export const notSupported = (description: string, code: 'APP-65002' | 'APP-65003' | 'APP-65501') =>
   new Problem({ status: 501, code, message: 'Unsupported operation.', description })
 
