@@ -1,4 +1,7 @@
-/** Who calls our own APIs: Basic with a user's password, or Bearer with an access token of ours. */
+/**
+ * Who calls our own APIs: Basic with a user's password, or an access token of ours, as Bearer or, bound to a key, with
+ * that key's proof (RFC 9449 §7).
+ */
 import { record, type Trace, useEvent } from '../audit.ts'
 import { readRevision, revisionIs } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
@@ -7,7 +10,7 @@ import { findClient } from '../directory/applications.ts'
 import type { Acting, Caller } from '../directory/caller.ts'
 import { impersonationScopes, loginScope, ownPermissions } from '../directory/permissions.ts'
 import { verifyBasic } from '../sign-in/credentials.ts'
-import type { ProofNeeds } from '../tokens/dpop.ts'
+import { notHeld, type ProofNeeds, type TokenScheme } from '../tokens/dpop.ts'
 import { lineageAlive } from '../tokens/lineage.ts'
 import { type FoundToken, findToken } from '../tokens/token.ts'
 
@@ -22,6 +25,8 @@ export interface AccessNeeds {
 
 export interface ApiRequest {
   readonly authorization: string | null
+  /** The key of its valid DPoP proof for exactly this request and its token. */
+  readonly jkt: string | undefined
   readonly method: string
   readonly path: string
   readonly trace: Trace
@@ -98,18 +103,21 @@ const useOf = (
     }),
 })
 
-const bearer = async (
+const byToken = async (
   needs: AccessNeeds,
   request: ApiRequest,
+  scheme: TokenScheme,
   value: string,
   now: Date,
 ): Promise<Authentication> => {
   const { db } = needs
   const [token, revision] = await Promise.all([findToken(db, value, now), readRevision(db)])
-  if (token?.class !== 'access') return no('Bearer: not an access token of this server')
-  if (!token.alive) return no(token.expired ? 'Bearer: expired' : 'Bearer: ended')
+  if (token?.class !== 'access') return no(`${scheme}: not an access token of this server`)
+  if (!token.alive) return no(token.expired ? `${scheme}: expired` : `${scheme}: ended`)
+  const why = notHeld(token.confirmation, scheme, { jkt: request.jkt })
+  if (why !== undefined) return no(`${scheme}: ${why}`)
   if (token.actorId !== null && !needs.impersonationEnabled)
-    return no('Bearer: impersonation is switched off')
+    return no(`${scheme}: impersonation is switched off`)
   const ids =
     token.actorId === null ? ([token.subjectId] as const) : ([token.subjectId, token.actorId] as const)
   const [accounts, application] = await Promise.all([
@@ -119,8 +127,8 @@ const bearer = async (
   const subject = accounts.get(token.subjectId)
   const people = [...accounts.values()]
   if (!subject || people.length !== ids.length || !people.every(isActive))
-    return no('Bearer: account not active')
-  if (!application?.active) return no('Bearer: application not active')
+    return no(`${scheme}: account not active`)
+  if (!application?.active) return no(`${scheme}: application not active`)
   const granted = new Set(
     token.scopes.filter((scope) => scope === loginScope || application.scopes.has(scope)),
   )
@@ -166,6 +174,7 @@ export const authenticate = async (
   const [scheme = '', credentials = ''] = (request.authorization ?? '').split(/ +/, 2)
   if (credentials === '') return no('no credentials')
   if (scheme.toLowerCase() === 'basic') return basic(needs, request, credentials, now)
-  if (scheme.toLowerCase() === 'bearer') return bearer(needs, request, credentials, now)
+  if (scheme.toLowerCase() === 'bearer') return byToken(needs, request, 'Bearer', credentials, now)
+  if (scheme.toLowerCase() === 'dpop') return byToken(needs, request, 'DPoP', credentials, now)
   return no('unknown authentication scheme')
 }

@@ -8,6 +8,7 @@ import { commit } from '../database/commit.ts'
 import type { Caller } from '../directory/caller.ts'
 import { Lost } from '../directory/change.ts'
 import { type AccessNeeds, authenticate } from './authenticate.ts'
+import { proofOf } from './proof.ts'
 
 export interface Rule {
   /** The scope or permission needed; `undefined` for anybody who is signed in. */
@@ -43,13 +44,24 @@ export const guard =
     const guarded: Handler<C> = async (c) => {
       const { raw, path } = c.req
       const trace = needs.traceOf(raw)
-      const request = { authorization: raw.headers.get('authorization'), method: raw.method, path, trace }
+      const proof = await proofOf(needs.proofs, raw, new Date())
+      const request = {
+        authorization: raw.headers.get('authorization'),
+        jkt: proof.jkt,
+        method: raw.method,
+        path,
+        trace,
+      }
+      const refuse = (refused: Readonly<Record<string, unknown>>) => {
+        needs.log('api call refused', { traceId: trace.id, path, ...refused })
+        return proof.mark(word('unauthenticated', raw))
+      }
+      if (proof.why !== undefined) return refuse({ why: `DPoP: ${proof.why}` })
       for (let attempt = 1; ; attempt += 1) {
         const { caller, ...refused } = await authenticate(needs, request, new Date())
-        if (!caller) {
-          needs.log('api call refused', { traceId: trace.id, path, ...refused })
-          return word('unauthenticated', raw)
-        }
+        if (!caller) return refuse(refused)
+        // from here on something happens in the name of the key's owner
+        if (!(await proof.use())) return refuse({ why: 'DPoP: the proof was used before' })
         const leave = async (outcome: string) => {
           const { acting } = caller
           if (!acting || acting.use.taken) return
@@ -61,17 +73,17 @@ export const guard =
           (rule.permission !== undefined && !caller.may(rule.permission))
         ) {
           await leave('403')
-          return word('forbidden', raw)
+          return proof.mark(word('forbidden', raw))
         }
         try {
           const response = await handler(caller, c)
           await leave(response.status < 400 ? 'AUTHORIZED' : String(response.status))
-          return response
+          return proof.mark(response)
         } catch (error) {
           if (error instanceof Lost) {
             if (attempt < tries) continue
             await leave('503')
-            return word('contended', raw)
+            return proof.mark(word('contended', raw))
           }
           const status = error instanceof Error && 'status' in error ? String(error.status) : '500'
           await leave(status)
