@@ -36,6 +36,8 @@ export const discovery = (needs: DiscoveryNeeds) => {
     authorization_endpoint: `${baseUrl}/oauth2/authorize`,
     token_endpoint: `${baseUrl}/oauth2/token`,
     jwks_uri: `${baseUrl}/oauth2/jwks`,
+    end_session_endpoint: `${baseUrl}/oidc/logout`,
+    check_session_iframe: `${baseUrl}/oidc/checksession`,
     scopes_supported: [...oidcScopes],
     claims_supported: claims,
     response_types_supported: [...needs.responseTypes.keys()],
@@ -50,6 +52,10 @@ export const discovery = (needs: DiscoveryNeeds) => {
     request_parameter_supported: false,
     request_uri_parameter_supported: false,
     authorization_response_iss_parameter_supported: true,
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
+    frontchannel_logout_supported: true,
+    frontchannel_logout_session_supported: true,
   }
   const { pathname } = new URL(issuer)
   return (

@@ -11,6 +11,7 @@ import type { SigningKeys } from '../keys/signing.ts'
 import type { Log } from '../log.ts'
 import type { ProofNeeds } from '../tokens/dpop.ts'
 import { type AuthorizeNeeds, authorize } from './authorize.ts'
+import { checkSession } from './check-session.ts'
 import type { ClientNeeds } from './client-authentication.ts'
 import { commonauth } from './commonauth.ts'
 import { discovery } from './discovery.ts'
@@ -74,6 +75,7 @@ export const oauth = (needs: OAuthNeeds) => {
     lifetimes: {
       userAccessTokenSeconds: tokenValidation.userAccessTokenSeconds,
       maxDurationSeconds: impersonation.maxDurationSeconds,
+      refreshTokenSeconds: exchange.allowRefreshTokens ? tokenValidation.refreshTokenSeconds : undefined,
     },
   }
   const plugins = needs.plugins ?? noPlugins
@@ -90,6 +92,9 @@ export const oauth = (needs: OAuthNeeds) => {
     claims: plugins.claims,
     contributionFailed: (error: Error) => log.warn({ err: error }, 'a plugin contributed no claims'),
     iatValiditySeconds: exchange.iatValiditySeconds,
+    delegation: exchange.delegation,
+    idTokenSeconds: tokenValidation.idTokenSeconds,
+    allowRefreshTokens: exchange.allowRefreshTokens,
   }
   const grants = grantRegistry([
     ...(offered ? [tokenExchange(exchanging)] : []),
@@ -123,7 +128,8 @@ export const oauth = (needs: OAuthNeeds) => {
       authorize({ db, responseTypes, rules, issuer, session, traceOf, errorPage, formPost: needs.formPost }),
     )
     .route('/', commonauth({ db, organization, session, traceOf, errorPage }))
-    .route('/', logout({ ...needs, session }))
+    .route('/', logout({ ...needs, issuer }))
+    .route('/', checkSession())
     .route('/', token({ ...authenticating, proofs: needs.proofs, grants }))
     .route('/', jwks(keys))
     .route(

@@ -56,11 +56,15 @@ interface PageOptions {
   readonly formTargets?: readonly string[]
   /** An inline script, allowed by its nonce; the page has to work without it. */
   readonly script?: string
+  /** Origins that frames of this page may show. */
+  readonly frames?: readonly string[]
+  /** Where the browser goes by itself. */
+  readonly refresh?: { readonly seconds: number; readonly to: string }
 }
 
 /** Renders a page with its strict Content-Security-Policy. */
 export const page = (
-  { title, status = 200, formTargets = [], script }: PageOptions,
+  { title, status = 200, formTargets = [], script, frames = [], refresh }: PageOptions,
   content: Child,
 ): Response => {
   const nonce = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64')
@@ -70,6 +74,7 @@ export const page = (
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
+        {refresh && <meta http-equiv="refresh" content={`${refresh.seconds};url=${refresh.to}`} />}
         <title>{title}</title>
         <style nonce={nonce}>{raw(style)}</style>
       </head>
@@ -92,6 +97,7 @@ export const page = (
     "default-src 'none'",
     `style-src 'nonce-${nonce}'`,
     ...(script === undefined ? [] : [`script-src 'nonce-${nonce}'`]),
+    ...(frames.length > 0 ? [`frame-src ${frames.join(' ')}`] : []),
     `form-action ${["'self'", ...formTargets].join(' ')}`,
     "base-uri 'none'",
     "frame-ancestors 'none'",
