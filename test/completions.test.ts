@@ -26,6 +26,7 @@ test('bash offers every command and option, and files where there are files', ()
   expect(offered('mayact', 'restore', 'saved.db', '--keep-s')).toEqual(['--keep-sessions'])
   expect(offered('mayact', 'restore', 'mayact.b')).toEqual(['mayact.bash'])
   expect(offered('mayact', 'plugins', '')).toEqual(['list', 'types', 'new', 'test'])
+  expect(offered('mayact', 'keys', '')).toEqual(['list', 'rotate', 'retire'])
   expect(offered('mayact', 'db', '')).toEqual(['exec'])
 })
 

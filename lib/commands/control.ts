@@ -14,10 +14,10 @@ const longestPath = 103
 
 const socketOf = (dataDirectory: string) => join(dataDirectory, 'mayact.sock')
 
-const reach = async (path: string, script: string): Promise<Response | undefined> => {
+const reach = async (path: string, task: string, body: string): Promise<Response | undefined> => {
   if (!existsSync(path)) return undefined
   try {
-    return await fetch('http://localhost/db/exec', { unix: path, method: 'POST', body: script })
+    return await fetch(`http://localhost${task}`, { unix: path, method: 'POST', body })
   } catch {
     // nobody listens: a server that was killed left its socket behind
     return undefined
@@ -43,19 +43,31 @@ export const isServing = async (dataDirectory: string): Promise<boolean> => {
   return existsSync(path) && (await isListening(path))
 }
 
-/** Has a running server execute a script; false when none runs. Throws what the server says. */
-export const executeInServer = async (dataDirectory: string, script: string): Promise<boolean> => {
-  const response = await reach(socketOf(dataDirectory), script)
-  if (!response) return false
+/** What a running server does for shell commands, by path: each takes a body and answers one. */
+export type ServerTasks = Readonly<Record<string, (body: string) => Promise<string>>>
+
+/** Has a running server do a task; undefined when none runs. Throws what the server says. */
+export const askServer = async (
+  dataDirectory: string,
+  task: string,
+  body: string,
+): Promise<string | undefined> => {
+  const response = await reach(socketOf(dataDirectory), task, body)
+  if (!response) return undefined
   if (!response.ok) throw new Error(await response.text())
-  return true
+  return response.text()
 }
+
+/** Has a running server execute a script; false when none runs. Throws what the server says. */
+export const executeInServer = async (dataDirectory: string, script: string): Promise<boolean> =>
+  (await askServer(dataDirectory, '/db/exec', script)) !== undefined
 
 /** Opens the socket; answers what closes it, or undefined where there can be none or another server has it. */
 export const listenForCommands = async (
   db: Db,
   dataDirectory: string,
   log: Log,
+  further: ServerTasks = {},
 ): Promise<(() => void) | undefined> => {
   const path = socketOf(dataDirectory)
   if (Buffer.byteLength(path) > longestPath) {
@@ -67,16 +79,23 @@ export const listenForCommands = async (
     return undefined
   }
   if (existsSync(path)) unlinkSync(path)
+  const tasks = new Map<string, (body: string) => Promise<string>>(
+    Object.entries({
+      '/db/exec': async (script: string) => {
+        await runScript(db, script)
+        log.info('a script was executed by mayact db exec')
+        return 'done'
+      },
+      ...further,
+    }),
+  )
   const listener = Bun.serve({
     unix: path,
     async fetch(request) {
-      if (request.method !== 'POST' || new URL(request.url).pathname !== '/db/exec') {
-        return new Response('unknown command', { status: 404 })
-      }
+      const task = tasks.get(new URL(request.url).pathname)
+      if (request.method !== 'POST' || !task) return new Response('unknown command', { status: 404 })
       try {
-        await runScript(db, await request.text())
-        log.info('a script was executed by mayact db exec')
-        return new Response('done')
+        return new Response(await task(await request.text()))
       } catch (error) {
         return new Response(error instanceof Error ? error.message : String(error), { status: 422 })
       }

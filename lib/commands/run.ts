@@ -17,6 +17,9 @@ const usage = `mayact: an authorization server for user impersonation
   mayact backup FILE [--config FILE]          a checked copy of the SQLite database, of a running server too
   mayact restore FILE [--force]               puts a backup in the place of a stopped server's database;
                       [--keep-sessions]       without it, what was not finished when it was made is ended
+  mayact keys list [--json]                   the signing keys, and what each of them does
+  mayact keys rotate [--publish-for 15m]      a new key, published for so long before it signs
+  mayact keys retire KID [--now]              it signs no longer; with --now it verifies no longer, either
   mayact plugins list                         what is loaded, with hashes
   mayact plugins types                        writes what an editor needs into the folder of plugins
   mayact plugins new NAME                     writes a first file to change
@@ -35,6 +38,9 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'plugins types': async () => (await import('./plugins.ts')).writeTypes,
   'plugins new': async () => (await import('./plugins.ts')).newPlugin,
   'plugins test': async () => (await import('./plugins-test.ts')).testPlugin,
+  'keys list': async () => (await import('./keys.ts')).listCommand,
+  'keys rotate': async () => (await import('./keys.ts')).rotateCommand,
+  'keys retire': async () => (await import('./keys.ts')).retireCommand,
   check: async () => (await import('./check.ts')).check,
   demo: async () => (await import('./demo.ts')).demo,
   backup: async () => (await import('./backup.ts')).backup,
@@ -42,7 +48,15 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 }
 
 /** Options that are handed to their command among its operands. */
-const flags: ReadonlySet<string> = new Set(['--json', '--keep', '--mail', '--force', '--keep-sessions'])
+const flags: ReadonlySet<string> = new Set([
+  '--json',
+  '--keep',
+  '--mail',
+  '--force',
+  '--keep-sessions',
+  '--now',
+  '--publish-for',
+])
 
 const read = (words: readonly string[], environment: Environment) => {
   const rest: string[] = []
@@ -58,7 +72,7 @@ const read = (words: readonly string[], environment: Environment) => {
     else rest.push(word)
   }
   const [first = 'serve', ...others] = rest
-  const isTwoWords = first === 'db' || first === 'plugins'
+  const isTwoWords = first === 'db' || first === 'plugins' || first === 'keys'
   const name = isTwoWords ? `${first} ${others.shift() ?? ''}`.trim() : first
   const command = commands[name]
   if (!command) throw new Misuse(`unknown command ${name}`)

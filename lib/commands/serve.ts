@@ -10,6 +10,7 @@ import { startLogoutSender } from '../sign-in/logout-sender.ts'
 import { listenForCommands } from './control.ts'
 import { drain } from './drain.ts'
 import { configure, type Invocation, Misuse } from './invocation.ts'
+import { keyTasks } from './keys.ts'
 import { type Listener, startListener } from './listener.ts'
 import { located } from './located.ts'
 import { warnNotYet } from './not-yet.ts'
@@ -121,7 +122,9 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     throw inUse(config)
   }
   const stopCommands =
-    config.database.type === 'sqlite' ? await listenForCommands(db, config.dataDirectory, log) : undefined
+    config.database.type === 'sqlite'
+      ? await listenForCommands(db, config.dataDirectory, log, keyTasks(opened, config))
+      : undefined
   const housekeeper = startHousekeeper(db, log)
   const followers = startFollowers(db, log)
   followers.follow(plugins.followers, config.plugins.timeoutMilliseconds)

@@ -5,12 +5,13 @@ _mayact() {
   case $before in
     --config | exec | backup | restore | test) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     db) mapfile -t COMPREPLY < <(compgen -W 'exec' -- "$word") ;;
+    keys) mapfile -t COMPREPLY < <(compgen -W 'list rotate retire' -- "$word") ;;
     plugins) mapfile -t COMPREPLY < <(compgen -W 'list types new test' -- "$word") ;;
     *)
       if [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--config --force --json --keep --keep-sessions --mail --version --help' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W '--config --force --json --keep --keep-sessions --mail --now --publish-for --version --help' -- "$word")
       elif ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'serve migrate db check demo plugins backup restore' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'serve migrate db check demo keys plugins backup restore' -- "$word")
       fi
       ;;
   esac
