@@ -96,7 +96,12 @@ describe('an empty file', () => {
           idTokenSeconds: 3600,
         },
         responseTypes: [],
-        tokenExchange: { enabled: true, allowRefreshTokens: false, iatValiditySeconds: 3600 },
+        tokenExchange: {
+          enabled: true,
+          allowRefreshTokens: false,
+          delegation: true,
+          iatValiditySeconds: 3600,
+        },
         registration: { enabled: true, authenticationRequired: true, perHour: 20 },
         dpop: { requireNonce: true },
         outbound: { allowPrivateAddresses: false },
@@ -258,6 +263,7 @@ enable_authentication = true
     expect(config.oauth.tokenExchange).toEqual({
       enabled: true,
       allowRefreshTokens: true,
+      delegation: true,
       iatValiditySeconds: 7200,
     })
     expect(config.email).toEqual({
@@ -945,7 +951,12 @@ audit_file = "audit.log"
           refreshTokenSeconds: 4,
           idTokenSeconds: 5,
         },
-        tokenExchange: { enabled: false, allowRefreshTokens: false, iatValiditySeconds: 90 },
+        tokenExchange: {
+          enabled: false,
+          allowRefreshTokens: false,
+          delegation: false,
+          iatValiditySeconds: 90,
+        },
         dpop: { requireNonce: false },
       },
       session: { idleSeconds: 90, lifetimeSeconds: 604_800, sameSite: 'none', interactionSeconds: 300 },

@@ -26,6 +26,8 @@ export interface OAuth {
   readonly tokenExchange: {
     readonly enabled: boolean
     readonly allowRefreshTokens: boolean
+    /** Whether access tokens are exchanged, too, or subject tokens only. */
+    readonly delegation: boolean
     /** How old a token to be exchanged may be, by its `iat`. */
     readonly iatValiditySeconds: number
   }
@@ -82,6 +84,7 @@ export const oauthOf = (draft: Draft): OAuth => {
     tokenExchange: {
       enabled: grant_type.token_exchange.enable,
       allowRefreshTokens: grant_type.token_exchange.allow_refresh_tokens,
+      delegation: grant_type.token_exchange.delegation,
       iatValiditySeconds: grant_type.token_exchange.iat_validity_period,
     },
     registration: {

@@ -68,11 +68,9 @@ const words = z.string().refine((value) => /^[!-~]+( [!-~]+)*$/.test(value), {
 const scopeName = z.string().refine((value) => /^[!#-[\]-~]+$/.test(value), {
   error: 'must be a scope name: printable ASCII without spaces, quotes and backslashes (RFC 6749 §3.3)',
 })
-const headerName = z
-  .string()
-  .refine((value) => /^[!#$%&'*+.^_`|~\dA-Za-z-]+$/.test(value), {
-    error: 'must be the name of an HTTP header',
-  })
+const headerName = z.string().refine((value) => /^[!#$%&'*+.^_`|~\dA-Za-z-]+$/.test(value), {
+  error: 'must be the name of an HTTP header',
+})
 const databaseType = z.string().superRefine((value, context) => {
   if (['sqlite', 'postgres', 'postgre'].includes(value)) return
   const message = refusedDatabases.get(value) ?? 'must be "sqlite" or "postgres"'
@@ -148,6 +146,7 @@ const oauth = z.strictObject({
         .strictObject({
           enable: z.boolean().default(true),
           allow_refresh_tokens: z.boolean().default(false),
+          delegation: z.boolean().default(true),
           iat_validity_period: duration.default(3600),
         })
         .prefault({}),

@@ -8,11 +8,11 @@ import type { Db } from '../database/connect.ts'
 import { inserting, prepared } from '../database/prepared.ts'
 import { mintImpersonatedAccessToken } from '../tokens/access-token.ts'
 import { type Approval, type Approved, redeemApproval } from '../tokens/approval.ts'
-import type { Claims } from '../tokens/claims.ts'
+import { type Claims, wholeSecond } from '../tokens/claims.ts'
 import type { Issuer, Minted } from '../tokens/issuer.ts'
 import { beginLineage, lineageAlive } from '../tokens/lineage.ts'
 import { mintSubjectToken } from '../tokens/subject-token.ts'
-import type { Confirmation, FoundToken } from '../tokens/token.ts'
+import { type Confirmation, type FoundToken, randomValue, storeToken } from '../tokens/token.ts'
 import type { Asked, Refused } from './decide.ts'
 import { type MailOrigin, startedNotice } from './notification.ts'
 
@@ -21,6 +21,8 @@ export interface Lifetimes {
   readonly userAccessTokenSeconds: number
   /** The longest an impersonation may last, from its authorization. */
   readonly maxDurationSeconds: number | undefined
+  /** Seconds of a refresh token where the application sets none; undefined where impersonations are not refreshed. */
+  readonly refreshTokenSeconds?: number | undefined
 }
 
 export interface ImpersonationNeeds {
@@ -37,6 +39,53 @@ export const earlier = (a: Date, b: Date) => (a < b ? a : b)
 
 export const accessSeconds = (approval: Approval, lifetimes: Lifetimes) =>
   approval.application.oidc.accessToken.userAccessTokenExpiryInSeconds || lifetimes.userAccessTokenSeconds
+
+/**
+ * The refresh token of an impersonation, where server and application allow one. It hangs on the impersonation's
+ * lineage and ends with it at the latest; that of a client that proves nothing else is bound to the proved key.
+ */
+const mintRefreshToken = (
+  db: Db,
+  approval: Approval,
+  impersonation: {
+    readonly id: string
+    readonly lineageId: string
+    readonly confirmation: Confirmation | null
+  },
+  seconds: number,
+  lineageEndsAt: Date,
+  now: Date,
+): Minted => {
+  const { application } = approval
+  const id = crypto.randomUUID()
+  const value = randomValue()
+  const issuedAt = wholeSecond(now)
+  const expiresAt = earlier(
+    plusSeconds(issuedAt, application.oidc.refreshToken.expiryInSeconds || seconds),
+    lineageEndsAt,
+  )
+  const row = storeToken(db, value, {
+    id,
+    class: 'refresh',
+    lineageId: impersonation.lineageId,
+    applicationId: application.id,
+    clientId: application.clientId,
+    organizationId: approval.organization.id,
+    subjectId: approval.subject.id,
+    actorId: approval.actor.id,
+    impersonationId: impersonation.id,
+    sessionId: approval.sessionId,
+    scopes: approval.scopes,
+    codeChallenge: null,
+    actor: { sub: approval.actor.id },
+    audience: [],
+    confirmation: application.oidc.publicClient ? impersonation.confirmation : null,
+    context: {},
+    issuedAt,
+    expiresAt,
+  })
+  return { value, id, expiresAt, writes: [row] }
+}
 
 const auditData = (approval: Approval, impersonationId: string) => ({
   clientId: approval.application.clientId,
@@ -132,7 +181,10 @@ const endWithAccessToken = prepared<{ id: string; endsAt: string; now: string },
     .where('ends_at', '>', parameter('now')),
 )
 
-/** Starts: spends the subject token, mints the access token and makes its end the impersonation's end. */
+/**
+ * Starts: spends the subject token, mints the access token and makes its end the impersonation's end. Where it may be
+ * refreshed there is a refresh token, too, and the impersonation keeps the end that its authorization gave it.
+ */
 export const startImpersonation = async (
   { db, issuer, lifetimes, mail, unaddressed }: ImpersonationNeeds,
   approved: Approved,
@@ -141,7 +193,12 @@ export const startImpersonation = async (
   now: Date,
   contributed: Claims = {},
   confirmation: Confirmation | null = null,
-): Promise<{ accessToken: Minted; scopes: readonly string[]; writes: Write[] }> => {
+): Promise<{
+  accessToken: Minted
+  refreshToken: string | undefined
+  scopes: readonly string[]
+  writes: Write[]
+}> => {
   const approval = redeemApproval(approved, 'exchange')
   const { impersonationId, lineageId, lineageEndsAt } = subjectToken
   const endsAt = earlier(plusSeconds(now, accessSeconds(approval, lifetimes)), lineageEndsAt)
@@ -152,13 +209,19 @@ export const startImpersonation = async (
   ])
   if (notice.missingAddress) unaddressed(approval.subject.id)
   const spent = spendSubjectToken(db, { id: impersonationId, now: now.toISOString() })
+  const seconds = lifetimes.refreshTokenSeconds
+  const refreshToken =
+    seconds !== undefined && approval.application.oidc.grantTypes.includes('refresh_token')
+      ? mintRefreshToken(db, approval, impersonation, seconds, lineageEndsAt, now)
+      : undefined
   const ends = endWithAccessToken(db, {
     id: lineageId,
-    endsAt: accessToken.expiresAt.toISOString(),
+    endsAt: (refreshToken ? lineageEndsAt : accessToken.expiresAt).toISOString(),
     now: now.toISOString(),
   })
   return {
     accessToken,
+    refreshToken: refreshToken?.value,
     scopes: approval.scopes,
     writes: [
       ...approval.guards,
@@ -167,6 +230,7 @@ export const startImpersonation = async (
       exactly(1, spent),
       exactly(1, ends),
       ...accessToken.writes,
+      ...(refreshToken?.writes ?? []),
       record(db, now, trace, {
         event: 'impersonated-token-issued',
         data: { ...auditData(approval, impersonationId), tokenId: accessToken.id },

@@ -13,6 +13,8 @@ export interface SignIn {
   readonly authenticatedAt: Date
   /** The user's name at the client where it is not the account's id (`tokens/subject-identifier.ts`). */
   readonly sub?: string | undefined
+  /** What the ID token hangs on where it is not the session itself. */
+  readonly lineageId?: string | undefined
 }
 
 /** What an ID token says of the request that it answers. */
@@ -25,6 +27,8 @@ export interface IdTokenRequest {
   readonly acr?: string | undefined
   /** Claims about the user; whatever this server owns is not taken from them. */
   readonly claims?: Claims | undefined
+  /** The end of what it is made from: it ends no later. */
+  readonly endsAt?: Date | undefined
 }
 
 /** Left half of the SHA-256, base64url (OpenID Connect Core §3.3.2.11, FAPI `s_hash`). */
@@ -45,7 +49,9 @@ export const mintIdToken = async (
   const id = crypto.randomUUID()
   const issuedAt = wholeSecond(now)
   const lifetime = application.oidc.idToken.expiryInSeconds || seconds
-  const expiresAt = new Date(issuedAt.getTime() + lifetime * 1000)
+  const latest = new Date(issuedAt.getTime() + lifetime * 1000)
+  const expiresAt =
+    request.endsAt !== undefined && request.endsAt < latest ? wholeSecond(request.endsAt) : latest
   const others = application.oidc.idToken.audience.filter((audience) => audience !== application.clientId)
   const claims = stampClaims(
     {
@@ -77,7 +83,7 @@ export const mintIdToken = async (
   const row = storeToken(db, value, {
     id,
     class: 'id',
-    lineageId: signIn.sessionId,
+    lineageId: signIn.lineageId ?? signIn.sessionId,
     applicationId: application.id,
     clientId: application.clientId,
     organizationId: organization.id,

@@ -18,12 +18,13 @@ const mandatory = [
   ['aud', 'Audience'],
 ] as const
 
-/** Why the token is not accepted, as far as its own words tell. */
+/** Why the token is not accepted, as far as its own words tell; only an impersonation's subject token has `may_act`. */
 export const explainForeignToken = (
   kind: Kind,
   value: string,
   issuer: string,
   clientId: string,
+  mayAct: 'with may_act' | 'without may_act' = kind === 'Subject Token' ? 'with may_act' : 'without may_act',
 ): OAuthError => {
   let claims: JWTPayload
   try {
@@ -37,10 +38,9 @@ export const explainForeignToken = (
       return invalid(`Mandatory field - ${name} is empty in the given JWT`)
     }
   }
-  if (kind === 'Subject Token') {
-    const mayAct = claims.may_act
-    const impersonator =
-      typeof mayAct === 'object' && mayAct !== null && 'sub' in mayAct ? mayAct.sub : undefined
+  if (mayAct === 'with may_act') {
+    const named = claims.may_act
+    const impersonator = typeof named === 'object' && named !== null && 'sub' in named ? named.sub : undefined
     if (typeof impersonator !== 'string' || impersonator.trim() === '') {
       return invalid('Impersonator is not found in subject token.')
     }
