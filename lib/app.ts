@@ -94,6 +94,7 @@ export const app = (needs: AppNeeds): App => {
       oauth({
         ...needs,
         proofs,
+        guard,
         traceOf,
         certificateOf: (request) => certificates.get(request),
         errorPage: page.error,

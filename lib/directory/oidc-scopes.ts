@@ -36,13 +36,19 @@ export const builtInOidcScopes: readonly OidcScope[] = [
   builtIn('roles', 'Roles', 'Your roles in the application', 'roles'),
 ]
 
+/** Those of the specification: no API resource has a scope of these names. */
+export const standardOidcScopes: ReadonlySet<string> = new Set([
+  'openid',
+  'profile',
+  'email',
+  'address',
+  'phone',
+])
+
 const load = async (db: Db): Promise<ReadonlyMap<string, OidcScope>> => {
   const rows = await db
     .selectFrom('oidc_scope')
     .select(['name', 'display_name', 'description', 'claims'])
-    .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('scope').select('id').whereRef('scope.name', '=', 'oidc_scope.name'))),
-    )
     .orderBy('name')
     .execute()
   const scopes = new Map(builtInOidcScopes.map((scope) => [scope.name, scope]))
@@ -51,6 +57,9 @@ const load = async (db: Db): Promise<ReadonlyMap<string, OidcScope>> => {
     const claims = row.claims === '' ? [] : row.claims.split(' ')
     scopes.set(name, { name, displayName: row.display_name, description, claims })
   }
+  const others = [...scopes.keys()].filter((name) => !standardOidcScopes.has(name))
+  const permissions = await db.selectFrom('scope').select('name').where('name', 'in', others).execute()
+  for (const { name } of permissions) scopes.delete(name)
   return scopes
 }
 

@@ -3,6 +3,7 @@ import type { Db } from '../database/connect.ts'
 import type { Account } from './accounts.ts'
 import type { Application } from './applications.ts'
 import { fact } from './facts.ts'
+import { oidcScopesAt } from './oidc-scopes.ts'
 
 /** Recognized by its id, so that renaming changes nothing. */
 export const administratorRole = {
@@ -15,9 +16,6 @@ export const impersonationScopes: ReadonlySet<string> = new Set([
   'internal_user_impersonate',
   'internal_org_user_impersonate',
 ])
-
-/** Scopes of OpenID Connect: kept whenever requested. */
-export const oidcScopes: ReadonlySet<string> = new Set(['openid', 'profile', 'email', 'address', 'phone'])
 
 /** Held by every signed-in user, a scope of no API resource. */
 export const loginScope = 'internal_login'
@@ -78,11 +76,12 @@ export const grantedScopes = async (
       (role) =>
         role.permissions.has(scope) && !(role.id === administratorRole.id && impersonationScopes.has(scope)),
     )
+  const ofOpenIdConnect = await oidcScopesAt(db, n)
   const granted = new Set<string>()
   for (const scope of requested) {
     const policy = application.scopes.get(scope)
     if (
-      oidcScopes.has(scope) ||
+      ofOpenIdConnect.has(scope) ||
       scope === loginScope ||
       policy === 'NO POLICY' ||
       (policy === 'RBAC' && byRole(scope))

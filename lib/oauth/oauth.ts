@@ -1,5 +1,6 @@
 /** The OAuth door: one file an endpoint, one a grant, one a response type. */
 import { Hono } from 'hono'
+import type { GuardNeeds } from '../access/guard.ts'
 import type { Trace } from '../audit.ts'
 import type { Config } from '../config.ts'
 import type { Db } from '../database/connect.ts'
@@ -19,11 +20,15 @@ import { OAuthError } from './error.ts'
 import { grantRegistry } from './grants/grant.ts'
 import { type PluginGrantType, pluginGrant } from './grants/plugin.ts'
 import { tokenExchange } from './grants/token-exchange.ts'
+import { introspect } from './introspect.ts'
 import { jwks } from './jwks.ts'
 import { type LogoutNeeds, logout } from './logout.ts'
+import { par } from './par.ts'
 import type { PluginResponseType } from './response-types/plugin.ts'
 import { responseTypeRegistry } from './response-types/registry.ts'
+import { revoke } from './revoke.ts'
 import { token } from './token.ts'
+import { userinfo } from './userinfo.ts'
 
 /** What plugins bring; their validators are among the other ones. */
 export interface OAuthPlugins {
@@ -44,6 +49,8 @@ export interface OAuthNeeds {
   readonly organization: { readonly id: string; readonly name: string }
   /** How DPoP proofs are verified, here and at the APIs. */
   readonly proofs: ProofNeeds
+  /** The gate of our own APIs, at which users introspect. */
+  readonly guard: GuardNeeds
   readonly log: Log
   traceOf(request: Request): Trace
   /** The client's TLS certificate as a trusted proxy has it. */
@@ -122,6 +129,12 @@ export const oauth = (needs: OAuthNeeds) => {
     },
     traceOf,
   }
+  const accepting = {
+    db,
+    impersonationEnabled: impersonation.enabled,
+    issuer: deciding.issuer,
+    hostname: config.server.hostname,
+  }
   return new Hono()
     .route(
       '/',
@@ -131,10 +144,15 @@ export const oauth = (needs: OAuthNeeds) => {
     .route('/', logout({ ...needs, issuer }))
     .route('/', checkSession())
     .route('/', token({ ...authenticating, proofs: needs.proofs, grants }))
+    .route('/', par({ ...authenticating, proofs: needs.proofs, responseTypes, rules }))
+    .route('/', introspect({ ...authenticating, ...accepting, guard: needs.guard, organization }))
+    .route('/', revoke(authenticating))
+    .route('/', userinfo({ ...accepting, proofs: needs.proofs, certificateOf: needs.certificateOf, traceOf }))
     .route('/', jwks(keys))
     .route(
       '/',
       discovery({
+        db,
         issuer,
         baseUrl: config.server.baseUrl,
         signingAlgorithms: config.oauth.signingAlgorithms,

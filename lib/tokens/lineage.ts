@@ -2,7 +2,7 @@
  * Liveness. Every token, session and impersonation hangs on a lineage row; ending that row ends all of them, and a
  * browser session's row ends what began in it as well. This one question is asked by every place that accepts a token.
  */
-import { holds, type Write, write } from '../database/commit.ts'
+import { exactly, holds, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting, prepared } from '../database/prepared.ts'
 
@@ -50,15 +50,19 @@ export const lineageAlive = (db: Db, lineage: Pick<Lineage, 'id' | 'sessionId'>,
   return lineage.sessionId === null ? [own] : [own, holds(selectNotEnded(db, { id: lineage.sessionId }))]
 }
 
+const ending = (db: Db, id: string, by: string, now: Date) =>
+  db
+    .updateTable('lineage')
+    .set({ ended_at: now.toISOString(), ended_by: by })
+    .where('id', '=', id)
+    .where('ended_at', 'is', null)
+
+/** Ends a living lineage, or the commit is lost: of many who do it at once one has done it. */
+export const endLineageOnce = (db: Db, id: string, by: string, now: Date): Write =>
+  exactly(1, ending(db, id, by, now))
+
 /** Ends a lineage; with a session's, everything that began in it. Ending twice changes nothing. */
-export const endLineage = (db: Db, id: string, by: string, now: Date): Write =>
-  write(
-    db
-      .updateTable('lineage')
-      .set({ ended_at: now.toISOString(), ended_by: by })
-      .where('id', '=', id)
-      .where('ended_at', 'is', null),
-  )
+export const endLineage = (db: Db, id: string, by: string, now: Date): Write => write(ending(db, id, by, now))
 
 /**
  * Ends every session of an account and every impersonation in which it is subject or impersonator. It reads the account

@@ -65,12 +65,12 @@ export const subjectIdentifier = async (
  * The `sub` that a token of ours says. A grant keeps the one it began with; a client's own token names the client, and
  * one in which somebody acts names the subject by the account's id, as whoever acts asked for him.
  */
-export const subOf = (
+export const subOf = async (
   db: Db,
   revision: number,
   application: Application,
   token: Pick<FoundToken, 'context' | 'subjectId' | 'clientId' | 'actor'>,
-): Promise<string> | string => {
+): Promise<string> => {
   if (token.context.sub !== undefined) return token.context.sub
   if (token.actor !== null || token.subjectId === token.clientId) return token.subjectId
   return subjectIdentifier(db, revision, application, token.subjectId)

@@ -1,0 +1,71 @@
+/**
+ * Whether a presented value is a token that counts now: one of ours, of a class that is taken there, alive by its lineage,
+ * of an active application, and of people who are neither locked nor disabled. Userinfo and introspection ask this;
+ * nothing is written.
+ */
+import { readRevision } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import { type Account, findAccounts, isActive } from '../directory/accounts.ts'
+import { type Application, findClient } from '../directory/applications.ts'
+import { type FoundToken, findToken, type TokenClass } from './token.ts'
+
+export interface AcceptanceNeeds {
+  readonly db: Db
+  /** False when no custom response type is configured: then impersonated tokens are dead. */
+  readonly impersonationEnabled: boolean
+}
+
+export interface AcceptedToken {
+  readonly token: FoundToken
+  /** The revision that it was judged at. */
+  readonly revision: number
+  readonly application: Application
+  /** Whom it is for; undefined for a client's own token. */
+  readonly subject: Account | undefined
+}
+
+export type Acceptance =
+  | AcceptedToken
+  /** `why` is for the log. */
+  | { readonly token: undefined; readonly why: string }
+
+const no = (why: string): Acceptance => ({ token: undefined, why })
+
+const isSpent = (token: FoundToken): boolean =>
+  token.spentAt !== null || (token.class === 'subject' && token.startedAt !== null)
+
+/** Somebody whom a token names is a person or a client of ours; whoever is unknown counts no longer. */
+const isAtWork = async (
+  db: Db,
+  revision: number,
+  accounts: ReadonlyMap<string, Account>,
+  id: string,
+): Promise<boolean> => {
+  const account = accounts.get(id)
+  return account ? isActive(account) : ((await findClient(db, revision, id))?.active ?? false)
+}
+
+/** Judges a value as of now. */
+export const acceptToken = async (
+  { db, impersonationEnabled }: AcceptanceNeeds,
+  value: string,
+  classes: readonly TokenClass[],
+  now: Date,
+): Promise<Acceptance> => {
+  const [revision, token] = await Promise.all([readRevision(db), findToken(db, value, now)])
+  if (!token || !classes.includes(token.class)) return no('not such a token of this server')
+  if (!token.alive) return no(token.expired ? 'expired' : 'ended')
+  if (isSpent(token)) return no('spent')
+  if (token.impersonationId !== null && !impersonationEnabled) return no('impersonation is switched off')
+  const application = await findClient(db, revision, token.clientId)
+  if (!application?.active) return no('application not active')
+  if (token.subjectId === token.clientId && token.actorId === null)
+    return { token, revision, application, subject: undefined }
+  const ids =
+    token.actorId === null ? ([token.subjectId] as const) : ([token.subjectId, token.actorId] as const)
+  const accounts = await findAccounts(db, ids)
+  for (const id of ids) {
+    if (!(await isAtWork(db, revision, accounts, id))) return no('somebody it names is not active')
+  }
+  return { token, revision, application, subject: accounts.get(token.subjectId) }
+}
