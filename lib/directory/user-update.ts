@@ -30,7 +30,7 @@ export interface UserEdit {
   /** A new password's hash; asked only once nothing else speaks against it. */
   readonly hashPassword?: (() => Promise<string>) | undefined
   /** What ends the account's sessions and impersonations; done when password or status demand it. */
-  readonly ending: Write
+  readonly ending: () => Promise<readonly Write[]>
 }
 
 /** `acting`: for the account's owner in person. `beyond`: the account may more than the caller does. */
@@ -94,7 +94,11 @@ export const updateUser = async (
   const event = (name: AuditEntry['event']) => ({ event: name, ...facts, data: {} })
   const outcome = await change(db, caller, now, {
     claims: user.id === caller.accountId ? claimAccount(db, user.id) : undefined,
-    writes: [...guards, exactly(1, update), ...(shutsOut || passwordHash !== undefined ? [edit.ending] : [])],
+    writes: [
+      ...guards,
+      exactly(1, update),
+      ...(shutsOut || passwordHash !== undefined ? await edit.ending() : []),
+    ],
     events: [
       ...(locks ? [event(edit.locked ? 'user-locked' : 'user-unlocked')] : []),
       ...(disables ? [event(edit.disabled ? 'user-disabled' : 'user-enabled')] : []),

@@ -1,12 +1,13 @@
 /** POST /commonauth: user name and password for the interaction of this browser; the session id changes at login. */
 import { Hono } from 'hono'
 import { record, type Trace } from '../audit.ts'
-import { commit } from '../database/commit.ts'
+import { commit, readRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { accountIs } from '../directory/accounts.ts'
 import { verifyCredentials } from '../sign-in/credentials.ts'
+import { replaceAndTell } from '../sign-in/end-session.ts'
 import { findInteraction, signedIn } from '../sign-in/interaction.ts'
-import { beginSession, replaceSessions, type SessionRules } from '../sign-in/session.ts'
+import { beginSession, type SessionRules } from '../sign-in/session.ts'
 import { readBrowser, readSession, type SameSite, setOpbs, setSession } from './cookies.ts'
 import { readForm } from './form.ts'
 
@@ -57,10 +58,12 @@ export const commonauth = (needs: CommonAuthNeeds) =>
     if (!verdict.account) return back(verdict.why)
     const { account } = verdict
     const { session, value, writes } = beginSession(db, account, browser, needs.session, now)
+    const before = { browser, cookie: readSession(c) }
+    const replaced = await replaceAndTell(db, await readRevision(db), before, account, now)
     const outcome = await commit(db, [
       accountIs(db, account),
       signedIn(db, interaction, session.id),
-      ...replaceSessions(db, { browser, cookie: readSession(c) }, account, now),
+      ...replaced,
       ...writes,
       record(db, now, trace, {
         event: 'login-succeeded',

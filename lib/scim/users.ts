@@ -4,7 +4,7 @@ import type { Db } from '../database/connect.ts'
 import type { Caller } from '../directory/caller.ts'
 import { type UserRefusal, updateUser } from '../directory/user-update.ts'
 import { createUser, findUser, listUsers, type User } from '../directory/users.ts'
-import { endLineagesOf } from '../tokens/lineage.ts'
+import { endAllOf } from '../sign-in/end-session.ts'
 import { actingError, bad, ScimError } from './error.ts'
 import { parseFilter } from './filter.ts'
 import { listResponse, readPage } from './list.ts'
@@ -51,7 +51,7 @@ export const patchUser = async (
   refuseActing(caller, steps)
   const now = new Date()
   const edit = draftUser(steps, user)
-  const ending = endLineagesOf(db, user.id, caller.accountId, now)
+  const ending = () => endAllOf(db, user.id, caller.accountId, now)
   const result = await updateUser(db, caller, user, { ...edit, ending }, now)
   if ('refused' in result) throw refusalError(result.refused)
   return result.user

@@ -2,13 +2,15 @@
  * Ending sign-ins: the sessions of a browser and everything begun in them, with a notice for each application that
  * signed in there and wants to be told (OpenID Connect Back-Channel Logout 1.0).
  */
-import { exactly, type Write } from '../database/commit.ts'
+import { exactly, readRevision, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import type { Account } from '../directory/accounts.ts'
 import { type Application, findClient } from '../directory/applications.ts'
-import { endLineage } from '../tokens/lineage.ts'
+import { endLineageOnce, endLineagesOf } from '../tokens/lineage.ts'
 import { subjectIdentifier } from '../tokens/subject-identifier.ts'
 import { hashOf } from '../tokens/token.ts'
 import { addNotice } from './logout-notices.ts'
+import { type Replaced, replacedBy, replaceSessions } from './session.ts'
 
 export interface SignIn {
   /** The session's id, which is the `sid` of its tokens. */
@@ -85,8 +87,21 @@ const notices = (db: Db, n: number, signedIn: readonly SignedIn[], now: Date): P
   )
 
 /**
- * The writes that end the sessions, and the applications that were signed in, as of revision `n`. The commit is lost
- * when another application signs in meanwhile: look again, or it would never hear of the logout.
+ * The writes that tell the applications of ended sessions, and who they are, as of revision `n`. They go behind those
+ * that end the lineages, whose rows an authorization that is under way holds. The commit is lost when another
+ * application signs in meanwhile: look again, or it would never hear of the end.
+ */
+const tellApplications = async (db: Db, n: number, sessions: readonly SignIn[], now: Date) => {
+  const { rows, signedIn } = await applicationsOf(db, n, sessions)
+  if (sessions.length === 0) return { writes: [], signedIn }
+  const ids = sessions.map(({ id }) => id)
+  const forgotten = exactly(rows, db.deleteFrom('session_application').where('session_id', 'in', ids))
+  return { writes: [forgotten, ...(await notices(db, n, signedIn, now))], signedIn }
+}
+
+/**
+ * The writes that end the sessions, and the applications that were signed in. Lost as well when somebody else has ended
+ * one of them: of many logouts at once one has done it.
  */
 export const endSessions = async (
   db: Db,
@@ -95,15 +110,48 @@ export const endSessions = async (
   by: string,
   now: Date,
 ): Promise<{ readonly writes: readonly Write[]; readonly signedIn: readonly SignedIn[] }> => {
-  const { rows, signedIn } = await applicationsOf(db, n, sessions)
-  const ids = sessions.map(({ id }) => id)
-  const writes = [
-    ...sessions.map(({ id }) => endLineage(db, id, by, now)),
-    // behind the lineages, whose rows an authorization that is under way holds
-    ...(ids.length > 0
-      ? [exactly(rows, db.deleteFrom('session_application').where('session_id', 'in', ids))]
-      : []),
-    ...(await notices(db, n, signedIn, now)),
-  ]
-  return { writes, signedIn }
+  const told = await tellApplications(db, n, sessions, now)
+  const ended = sessions.map(({ id }) => endLineageOnce(db, id, by, now))
+  return { writes: [...ended, ...told.writes], signedIn: told.signedIn }
+}
+
+const living = (db: Db) =>
+  db
+    .selectFrom('session')
+    .innerJoin('lineage', 'lineage.id', 'session.id')
+    .select(['session.id', 'session.account_id as accountId'])
+    .where('lineage.ended_at', 'is', null)
+
+/**
+ * What a login does to the sessions before it in its browser (`replaceSessions`), and the notices for the applications
+ * of those that end with it: the sessions of other people.
+ */
+export const replaceAndTell = async (
+  db: Db,
+  n: number,
+  replaced: Replaced,
+  account: Pick<Account, 'id'>,
+  now: Date,
+): Promise<readonly Write[]> => {
+  const others = await living(db)
+    .where('session.account_id', '!=', account.id)
+    .where('session.id', 'in', replacedBy(db, replaced))
+    .execute()
+  const { writes } = await tellApplications(db, n, others, now)
+  return [...replaceSessions(db, replaced, account, now), ...writes]
+}
+
+/**
+ * Ends all that hangs on an account (`endLineagesOf`), with the notices for the applications of its sessions. It goes
+ * behind the change of the account.
+ */
+export const endAllOf = async (
+  db: Db,
+  accountId: string,
+  by: string,
+  now: Date,
+): Promise<readonly Write[]> => {
+  const sessions = await living(db).where('session.account_id', '=', accountId).execute()
+  const { writes } = await tellApplications(db, await readRevision(db), sessions, now)
+  return [endLineagesOf(db, accountId, by, now), ...writes]
 }

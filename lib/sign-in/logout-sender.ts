@@ -102,7 +102,8 @@ export const startLogoutSender = (db: Db, options: LogoutSenderOptions, log: Log
     const problem = client.dynamic ? await problemOf(url, outbound) : undefined
     if (problem !== undefined) return permanent(`its URL ${problem}`)
     const { id, client_id: clientId, subject, session_id: sessionId } = notice
-    const token = await signLogoutToken(issuer, { id, clientId, subject, sessionId }, now())
+    const algorithm = client.oidc.idToken.idTokenSignedResponseAlg
+    const token = await signLogoutToken(issuer, { id, clientId, subject, sessionId, algorithm }, now())
     return post(url, token, AbortSignal.any([AbortSignal.timeout(patience), ended.signal]))
   }
 

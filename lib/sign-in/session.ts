@@ -108,7 +108,8 @@ export interface Replaced {
   readonly cookie: string | undefined
 }
 
-const replacedBy = (db: Db, { browser, cookie }: Replaced) =>
+/** Their ids. */
+export const replacedBy = (db: Db, { browser, cookie }: Replaced) =>
   db
     .selectFrom('session')
     .select('session.id')

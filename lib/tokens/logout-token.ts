@@ -12,6 +12,8 @@ export interface Logout {
   /** The user as this application knows him. */
   readonly subject: string
   readonly sessionId: string
+  /** The application's `id_token_signed_response_alg`: one key serves both (§2.4). */
+  readonly algorithm?: string | undefined
 }
 
 /** Signs one. Its `typ` and `events` keep it from passing for an ID token; it has no `nonce` for the same reason. */
@@ -28,4 +30,5 @@ export const signLogoutToken = (issuer: Issuer, logout: Logout, now: Date): Prom
       sid: logout.sessionId,
     },
     'logout+jwt',
+    logout.algorithm,
   )
