@@ -57,6 +57,7 @@ const events = {
   'token-refreshed': { action: 'token-refreshed', impersonation: false },
   'refresh-token-reused': { action: 'refresh-token-reused', impersonation: false },
   'delegated-token-issued': { action: 'delegated-token-issued', impersonation: true },
+  'client-authentication-failed': { action: 'client-authentication-failed', impersonation: false },
   'token-refused': { action: 'token-refused', impersonation: false },
   'token-revoked': { action: 'token-revoked', impersonation: false },
   'device-approved': { action: 'device-approved', impersonation: false },

@@ -6,6 +6,25 @@ const family = (address: string) => (isIPv6(address) ? 'ipv6' : 'ipv4')
 /** Dual-stack listeners see IPv4 peers as `::ffff:10.0.0.1`. */
 const plain = (address: string) => address.replace(/^::ffff:(?=\d+\.)/i, '')
 
+const listOf = (entries: readonly string[]): BlockList => {
+  const list = new BlockList()
+  for (const entry of entries) {
+    const [address = '', prefix] = entry.split('/')
+    if (prefix === undefined) list.addAddress(address, family(address))
+    else list.addSubnet(address, Number(prefix), family(address))
+  }
+  return list
+}
+
+/** Makes the question whether a peer is one of `[server] trusted_proxies`, whose headers are believed. */
+export const trustedPeerReader = (trustedProxies: readonly string[]): ((peer: string) => boolean) => {
+  const trusted = listOf(trustedProxies)
+  return (peer) => {
+    const address = plain(peer)
+    return isIP(address) > 0 && trusted.check(address, family(address))
+  }
+}
+
 /**
  * Reads `[server] trusted_proxies` (addresses and networks) once. The function made answers the nearest address that
  * no trusted proxy has; an X-Forwarded-For of anybody else is not looked at.
@@ -13,12 +32,7 @@ const plain = (address: string) => address.replace(/^::ffff:(?=\d+\.)/i, '')
 export const clientAddressReader = (
   trustedProxies: readonly string[],
 ): ((peer: string, forwardedFor: string | null) => string) => {
-  const trusted = new BlockList()
-  for (const entry of trustedProxies) {
-    const [address = '', prefix] = entry.split('/')
-    if (prefix === undefined) trusted.addAddress(address, family(address))
-    else trusted.addSubnet(address, Number(prefix), family(address))
-  }
+  const trusted = listOf(trustedProxies)
   if (trustedProxies.length === 0) return plain
   const isTrusted = (address: string) => isIP(address) > 0 && trusted.check(address, family(address))
   return (peer, forwardedFor) => {

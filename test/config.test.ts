@@ -104,6 +104,8 @@ describe('an empty file', () => {
         },
         registration: { enabled: true, authenticationRequired: true, perHour: 20 },
         dpop: { requireNonce: true },
+        refreshToken: { reuseGraceMilliseconds: 10_000 },
+        clientCertificateHeader: undefined,
         outbound: { allowPrivateAddresses: false },
       },
       apiResources: [],

@@ -583,7 +583,19 @@ for (const database of databases) {
         }
         const trace = { id: 'trace-of-a-test', address: '127.0.0.1' }
         const proofs = { db, baseUrl: 'https://localhost:9443', nonces: undefined }
-        const needs = { db, vault, proofs, grants: new Map([[grant.type, grant]]), traceOf: () => trace }
+        const clients = {
+          audiences: [],
+          outbound: { allowPrivateAddresses: false },
+          certificateOf: () => undefined,
+        }
+        const needs = {
+          db,
+          vault,
+          clients,
+          proofs,
+          grants: new Map([[grant.type, grant]]),
+          traceOf: () => trace,
+        }
         const endpoint = token(needs).onError((error, c) => c.text(error.message))
         const ask = (secret: string) =>
           endpoint.request('/oauth2/token', {

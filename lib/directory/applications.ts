@@ -38,6 +38,7 @@ const oidcSettings = z.object({
         .boolean()
         .nullish()
         .transform((value) => value ?? true),
+      extendRenewedRefreshTokenExpiryTime: flag,
     })
     .prefault({}),
   idToken: z

@@ -4,6 +4,7 @@ import type { GuardNeeds } from '../access/guard.ts'
 import type { Trace } from '../audit.ts'
 import type { Config } from '../config.ts'
 import type { Db } from '../database/connect.ts'
+import type { Application } from '../directory/applications.ts'
 import { messageDomain } from '../email/address.ts'
 import type { ClaimsContributor } from '../impersonation/contributed-claims.ts'
 import type { Validator } from '../impersonation/validator.ts'
@@ -14,11 +15,15 @@ import type { ProofNeeds } from '../tokens/dpop.ts'
 import { type AuthorizeNeeds, authorize } from './authorize.ts'
 import { checkSession } from './check-session.ts'
 import type { ClientNeeds } from './client-authentication.ts'
+import { clientKeys } from './client-keys.ts'
 import { commonauth } from './commonauth.ts'
 import { discovery } from './discovery.ts'
 import { OAuthError } from './error.ts'
+import { authorizationCode } from './grants/authorization-code.ts'
+import { clientCredentials } from './grants/client-credentials.ts'
 import { grantRegistry } from './grants/grant.ts'
 import { type PluginGrantType, pluginGrant } from './grants/plugin.ts'
+import { refreshToken } from './grants/refresh-token.ts'
 import { tokenExchange } from './grants/token-exchange.ts'
 import { introspect } from './introspect.ts'
 import { jwks } from './jwks.ts'
@@ -89,7 +94,7 @@ export const oauth = (needs: OAuthNeeds) => {
   const responseTypes = responseTypeRegistry(
     config.oauth.responseTypes,
     config.file,
-    { ...deciding, idTokenSeconds: tokenValidation.idTokenSeconds },
+    { ...deciding, idTokenSeconds: tokenValidation.idTokenSeconds, grantLifetimes: tokenValidation },
     plugins.responseTypes,
   )
   // with the feature off there is nothing here to exchange (design.md §7, invariant 13)
@@ -103,7 +108,24 @@ export const oauth = (needs: OAuthNeeds) => {
     idTokenSeconds: tokenValidation.idTokenSeconds,
     allowRefreshTokens: exchange.allowRefreshTokens,
   }
+  const giving = {
+    db,
+    issuer: deciding.issuer,
+    organization,
+    lifetimes: tokenValidation,
+  }
+  const refreshing = {
+    ...giving,
+    reuseGraceMilliseconds: config.oauth.refreshToken.reuseGraceMilliseconds,
+    impersonation: { ...exchanging, allowRefreshTokens: offered && exchange.allowRefreshTokens },
+  }
   const grants = grantRegistry([
+    authorizationCode(giving),
+    refreshToken(refreshing),
+    clientCredentials({
+      ...giving,
+      applicationAccessTokenSeconds: tokenValidation.applicationAccessTokenSeconds,
+    }),
     ...(offered ? [tokenExchange(exchanging)] : []),
     ...plugins.grantTypes.map((plugin) => pluginGrant(plugin, deciding)),
   ])
@@ -135,16 +157,31 @@ export const oauth = (needs: OAuthNeeds) => {
     issuer: deciding.issuer,
     hostname: config.server.hostname,
   }
+  const authorizing = {
+    db,
+    responseTypes,
+    rules,
+    issuer,
+    clientKeys: (client: Application) => clientKeys(client, config.oauth.outbound),
+  }
   return new Hono()
     .route(
       '/',
-      authorize({ db, responseTypes, rules, issuer, session, traceOf, errorPage, formPost: needs.formPost }),
+      authorize({
+        ...authorizing,
+        sign: keys.sign,
+        jwks: keys.jwks,
+        session,
+        traceOf,
+        errorPage,
+        formPost: needs.formPost,
+      }),
     )
     .route('/', commonauth({ db, organization, session, traceOf, errorPage }))
     .route('/', logout({ ...needs, issuer }))
     .route('/', checkSession())
     .route('/', token({ ...authenticating, proofs: needs.proofs, grants }))
-    .route('/', par({ ...authenticating, proofs: needs.proofs, responseTypes, rules }))
+    .route('/', par({ ...authenticating, ...authorizing, proofs: needs.proofs }))
     .route('/', introspect({ ...authenticating, ...accepting, guard: needs.guard, organization }))
     .route('/', revoke(authenticating))
     .route('/', userinfo({ ...accepting, proofs: needs.proofs, certificateOf: needs.certificateOf, traceOf }))

@@ -1,7 +1,11 @@
-/** Failed logins are counted in the database, for an account and for an address: 5 and 50 in 15 minutes. */
+/**
+ * Failed logins are counted in the database, for an account and for an address: 5 and 50 in 15 minutes. Failed
+ * authentications of clients are counted beside them, for a client at an address.
+ */
 import { createHash } from 'node:crypto'
 import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { prepared, rowsOf } from '../database/prepared.ts'
 import { loginFailures } from '../metrics.ts'
 
 const minutes = 15
@@ -46,3 +50,39 @@ export const recordFailure = (db: Db, key: string, address: string, now: Date): 
 /** A success forgets the account's failures; the address's other failures stay. */
 export const forgetFailures = (db: Db, key: string): Write =>
   write(db.deleteFrom('login_failure').where('account_key', '=', key))
+
+/** A secret has 256 bits where we made it; this keeps those that were chosen from being tried out. */
+export const mostClientFailures = 20
+
+/** A client is throttled at one address only: knowing its id must not be enough to shut it out at its own. */
+export const clientKey = (clientId: string, address: string): string =>
+  createHash('sha256')
+    .update(JSON.stringify(['client', clientId, address]))
+    .digest('base64url')
+
+const countFailures = prepared<{ key: string; since: string }, { n: number | string | bigint }>(
+  (db, parameter) =>
+    db
+      .selectFrom('login_failure')
+      .select((eb) => eb.fn.countAll().as('n'))
+      .where('account_key', '=', parameter('key'))
+      .where('failed_at', '>', parameter('since')),
+)
+
+/** How often the client failed at the address in the last 15 minutes. */
+export const clientFailures = async (db: Db, key: string, now: Date): Promise<number> => {
+  const since = new Date(now.getTime() - minutes * 60_000).toISOString()
+  const [row] = await rowsOf(db, countFailures(db, { key, since }))
+  return Number(row?.n ?? 0)
+}
+
+/** Counts one; people's logins from the same address are not throttled by it. */
+export const recordClientFailure = (db: Db, key: string, address: string, now: Date): Write =>
+  write(
+    db.insertInto('login_failure').values({
+      id: Bun.randomUUIDv7(),
+      account_key: key,
+      address: `client ${address}`,
+      failed_at: now.toISOString(),
+    }),
+  )

@@ -83,6 +83,7 @@ export interface FoundCode extends Omit<CodeGrant, 'application' | 'organization
   readonly applicationId: string
   readonly clientId: string
   readonly organizationId: string
+  readonly issuedAt: Date
   readonly spent: boolean
   readonly expired: boolean
   /** The session that ends the grant; null where the grant outlives the session. */
@@ -132,6 +133,7 @@ export const findCode = async (db: Db, value: string, now: Date): Promise<FoundC
     confirmation: row.confirmation === null ? null : JSON.parse(row.confirmation),
     audience: row.audience === null ? [] : row.audience.split(' '),
     context: JSON.parse(row.context),
+    issuedAt: new Date(row.issued_at),
     spent: row.spent_at !== null,
     expired: row.expires_at <= instant,
     alive:

@@ -29,6 +29,8 @@ export interface TokenContext {
   }
   /** The `sub` that the client knows this user by. */
   readonly sub?: string | undefined
+  /** The session that the grant began in, where the grant outlives it (`offline_access`). */
+  readonly sid?: string | undefined
 }
 
 export interface Token {
@@ -67,6 +69,8 @@ export interface FoundToken extends Token {
   /** When the impersonation was started by exchanging its subject token. */
   readonly startedAt: string | null
   readonly lineageEndsAt: Date
+  /** When its lineage, not that of its session, was ended. */
+  readonly lineageEndedAt: string | null
 }
 
 /** How a value is known in the database. */
@@ -195,6 +199,7 @@ export const findTokens = async (
         alive: !expired && row.ended_at === null && row.ends_at > instant && Number(row.session_alive) === 1,
         startedAt: row.started_at,
         lineageEndsAt: new Date(row.ends_at),
+        lineageEndedAt: row.ended_at,
       }
       return [hashes.get(row.hash) ?? '', found]
     }),
