@@ -5,10 +5,17 @@
 import { readRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { type Application, findClient } from '../directory/applications.ts'
+import type { RequestSource } from '../sign-in/interaction.ts'
+import type { Confirmation } from '../tokens/token.ts'
+import { checkContext } from './authentication-context.ts'
+import { checkSource } from './authorization-parameters.ts'
+import { readClaims } from './claims-parameter.ts'
 import { OAuthError } from './error.ts'
 import { readChallenge } from './pkce.ts'
-import { matchesRedirectUri, type RedirectRules } from './redirect-uri.ts'
-import { isAllowedMode, type ModeRules, modeOf, type ResponseMode } from './response-mode.ts'
+import { isRedirectUriOf, onlyRedirectUriOf, type RedirectRules } from './redirect-uri.ts'
+import { readResources } from './resource.ts'
+import { type Delivery, deliveryOf, isAllowedMode, type ModeRules } from './response-mode.ts'
+import { findResponseType } from './response-types/registry.ts'
 import {
   type AuthorizationRequest,
   answersWithIdToken,
@@ -28,12 +35,17 @@ export class PageProblem extends Error {
   }
 }
 
-/** A client and a redirect URI of its own: from here on answers go there. */
-export interface Place {
+/** A client as of a revision. */
+export interface KnownClient {
   readonly client: Application
   readonly revision: number
+}
+
+/** A client and a redirect URI of its own: from here on answers go there. */
+export interface Place extends KnownClient, Delivery {
   readonly redirectUri: string
-  readonly mode: ResponseMode
+  /** False where the request left it to the only registered one. */
+  readonly namesRedirectUri: boolean
   readonly state: string | undefined
 }
 
@@ -53,11 +65,10 @@ export interface CheckedRequest extends AuthorizationRequest {
 /** Longer than any client id: it is neither looked up, nor remembered as unknown, nor shown. */
 const longestClientId = 255
 
-/** Throws PageProblem. */
-export const findPlace = async (
-  { db, rules, responseTypes }: ReadNeeds,
-  parameters: ReadonlyMap<string, string>,
-): Promise<Place> => {
+type Parameters = ReadonlyMap<string, string>
+
+/** Who asks. Throws PageProblem. */
+export const findAskingClient = async (db: Db, parameters: Parameters): Promise<KnownClient> => {
   const clientId = parameters.get('client_id')
   if (clientId === undefined) throw new PageProblem('invalid_request', 'The client_id parameter is missing.')
   const isTooLong = clientId.length > longestClientId
@@ -68,20 +79,43 @@ export const findPlace = async (
     throw new PageProblem('invalid_client', `A valid OAuth client could not be found for client_id: ${shown}`)
   }
   if (!client.active) throw new PageProblem('invalid_client', 'Oauth application is not in active state')
-  const redirectUri = parameters.get('redirect_uri')
-  const registered = client.oidc.callbackURLs[0]
-  if (
-    redirectUri === undefined ||
-    registered === undefined ||
-    !matchesRedirectUri(redirectUri, registered, rules)
-  ) {
+  return { client, revision }
+}
+
+const words = (value: string | undefined) => (value ?? '').split(/\s+/)
+
+/** An OAuth request may leave it to the only registered one; OpenID Connect and impersonation have to name it. */
+const impliedRedirectUri = (client: Application, parameters: Parameters): string | undefined =>
+  words(parameters.get('scope')).includes('openid') ||
+  words(parameters.get('response_type')).includes('subject_token')
+    ? undefined
+    : onlyRedirectUriOf(client)
+
+/** Where answers to this client go. Throws PageProblem. */
+export const placeOf = (
+  { rules, responseTypes }: Pick<ReadNeeds, 'rules' | 'responseTypes'>,
+  { client, revision }: KnownClient,
+  parameters: Parameters,
+): Place => {
+  const named = parameters.get('redirect_uri')
+  const redirectUri = named ?? impliedRedirectUri(client, parameters)
+  const type = parameters.get('response_type') ?? ''
+  // what an application without subject tokens may register, it may use (design.md §7, invariant 16)
+  const allowRegexp =
+    rules.allowRegexp || !(client.oidc.subjectToken.enable || words(type).includes('subject_token'))
+  if (redirectUri === undefined || !isRedirectUriOf(client, redirectUri, { allowRegexp })) {
     const message = 'The redirect_uri of the request is not the one that is registered for the application.'
     throw new PageProblem('invalid_callback', message)
   }
-  const type = parameters.get('response_type') ?? ''
-  const mode = modeOf(type, parameters.get('response_mode'), rules, responseTypes.has(type))
-  return { client, revision, redirectUri, mode, state: parameters.get('state') }
+  const isOurs = findResponseType(responseTypes, type) !== undefined
+  const delivery = deliveryOf(type, parameters.get('response_mode'), rules, isOurs)
+  const state = parameters.get('state')
+  return { client, revision, redirectUri, namesRedirectUri: named !== undefined, ...delivery, state }
 }
+
+/** Both together. Throws PageProblem. */
+export const findPlace = async (needs: ReadNeeds, parameters: Parameters): Promise<Place> =>
+  placeOf(needs, await findAskingClient(needs.db, parameters), parameters)
 
 const prompts = new Set(['none', 'login', 'consent', 'select_account'])
 
@@ -99,32 +133,47 @@ const readMaxAge = (value: string | undefined): number | undefined => {
   throw new OAuthError('invalid_request', 'max_age is not a number of seconds.')
 }
 
-/** What would change the request if it were understood must not be ignored. */
-const unsupported = [
-  ['request', 'request_not_supported'],
-  ['request_uri', 'request_uri_not_supported'],
-  ['registration', 'registration_not_supported'],
-] as const
+/** The key that what is given is bound to (RFC 9449 §10). */
+const readConfirmation = (value: string | undefined): Confirmation | null => {
+  if (value === undefined) return null
+  if (/^[\w-]{43}$/.test(value)) return { jkt: value }
+  throw new OAuthError('invalid_request', 'dpop_jkt is not the thumbprint of a key.')
+}
+
+/** Tokens of this client are bound to a key, and one that comes through the browser is bound by `dpop_jkt` alone. */
+const checkBinding = ({ oidc }: Application, name: string, confirmation: Confirmation | null): void => {
+  if (!oidc.mayact.dpopBoundAccessTokens || confirmation || !name.split(' ').includes('token')) return
+  throw new OAuthError(
+    'invalid_request',
+    'Tokens of this application are bound to a key: dpop_jkt is missing.',
+  )
+}
 
 /** Throws OAuthError, to be answered at the place. */
 export const checkRequest = (
   { responseTypes, rules }: ReadNeeds,
-  { client, revision, redirectUri }: Place,
-  parameters: ReadonlyMap<string, string>,
+  { client, revision, redirectUri, namesRedirectUri }: Place,
+  parameters: Parameters,
+  source: RequestSource,
 ): CheckedRequest => {
   if (client.oidc.grantTypes.length === 0) {
     const description = 'The authenticated client is not authorized to use this authorization grant type'
     throw new OAuthError('unauthorized_client', description)
   }
-  for (const [name, code] of unsupported) {
-    if (parameters.has(name)) throw new OAuthError(code, `The ${name} parameter is not supported.`)
+  // what would change the request if it were understood must not be ignored
+  if (parameters.has('registration')) {
+    throw new OAuthError('registration_not_supported', 'The registration parameter is not supported.')
   }
+  checkSource(client, parameters, source)
   const name = parameters.get('response_type')
   if (name === undefined) throw new OAuthError('invalid_request', 'Missing response_type parameter value')
-  const type = responseTypes.get(name)
+  const type = findResponseType(responseTypes, name)
   if (!type) throw new OAuthError('unsupported_response_type', 'Unsupported Response Type!')
   if (!isAllowedMode(name, parameters.get('response_mode'), rules)) {
     throw new OAuthError('invalid_request', 'Unsupported response_mode for this response_type.')
+  }
+  if (!type.mayBeUsedBy(client)) {
+    throw new OAuthError('unauthorized_client', 'The application may not use this response_type.')
   }
   type.check(parameters)
   const codeChallenge = readChallenge(parameters, client)
@@ -136,6 +185,11 @@ export const checkRequest = (
   const maxAge = readMaxAge(parameters.get('max_age'))
   const scopes = parseScope(parameters.get('scope'))
   if (!scopes) throw new OAuthError('invalid_scope', 'Scope validation failed.')
+  const claims = readClaims(parameters.get('claims'))
+  checkContext(claims)
+  const confirmation = readConfirmation(parameters.get('dpop_jkt'))
+  checkBinding(client, name, confirmation)
+  const resources = readResources(parameters.get('resource'), client)
   return {
     parameters,
     client,
@@ -143,9 +197,12 @@ export const checkRequest = (
     type,
     scopes,
     codeChallenge,
-    confirmation: null,
+    confirmation,
     redirectUri,
+    namesRedirectUri,
+    resources,
+    claims,
     prompt,
-    maxAge,
+    maxAge: maxAge ?? client.oidc.mayact.defaultMaxAge ?? undefined,
   }
 }

@@ -5,29 +5,41 @@
 import { type Context, Hono } from 'hono'
 import { record, type Trace } from '../audit.ts'
 import { commit, type Write } from '../database/commit.ts'
+import { findConsent, rememberConsent } from '../sign-in/consent.ts'
 import {
   findInteraction,
   type Interaction,
   isOpen,
   pause,
+  type RequestSource,
   type Stage,
   spend,
 } from '../sign-in/interaction.ts'
+import { isUnspent, spendPushedRequest } from '../sign-in/pushed-request.ts'
 import { findSession, findSessionById, type Session, type SessionRules } from '../sign-in/session.ts'
+import { rememberApplication } from '../sign-in/session-applications.ts'
+import { type ArrivedRequest, arrivedRequest } from './authorization-parameters.ts'
 import {
   type CheckedRequest,
   checkRequest,
+  findAskingClient,
   findPlace,
+  type KnownClient,
   PageProblem,
   type Place,
+  placeOf,
   type ReadNeeds,
 } from './authorization-request.ts'
 import { authorizationResponse, type ResponseNeeds } from './authorization-response.ts'
+import { requestedClaimNames } from './claims-parameter.ts'
 import { ensureBrowser, readBrowser, readSession, type SameSite } from './cookies.ts'
+import { type EndUserNeeds, expectedUser } from './end-user.ts'
 import { OAuthError } from './error.ts'
 import { parseForm, readForm } from './form.ts'
+import type { RequestObjectNeeds } from './request-object.ts'
+import { repeatableResource } from './resource.ts'
 
-export interface AuthorizeNeeds extends ReadNeeds, ResponseNeeds {
+export interface AuthorizeNeeds extends ReadNeeds, ResponseNeeds, RequestObjectNeeds, EndUserNeeds {
   readonly session: SessionRules & { readonly sameSite: SameSite; readonly interactionSeconds: number }
   traceOf(request: Request): Trace
   errorPage(request: Request, problem: { code: string; message: string; status: number }): Response
@@ -47,7 +59,9 @@ const sizeOf = (parameters: Parameters) =>
 
 const readParameters = async (request: Request): Promise<Parameters> => {
   const form =
-    request.method === 'POST' ? await readForm(request) : parseForm(new URL(request.url).search.slice(1))
+    request.method === 'POST'
+      ? await readForm(request, repeatableResource)
+      : parseForm(new URL(request.url).search.slice(1), repeatableResource)
   if (form.parameters && sizeOf(form.parameters) > longestRequest) {
     throw new PageProblem('invalid_request', 'Invalid request: the request is too long.')
   }
@@ -58,6 +72,19 @@ const readParameters = async (request: Request): Promise<Parameters> => {
       : 'Invalid authorization request with repeated parameters'
   throw new PageProblem('invalid_request', message)
 }
+
+/** What a consent covers: scopes, and by name what else was asked for; none of them has a space. */
+const consentItems = ({ scopes, claims, resources }: CheckedRequest): readonly string[] => [
+  ...scopes,
+  ...requestedClaimNames(claims).map((name) => `claim:${encodeURIComponent(name)}`),
+  ...resources.map((uri) => `resource:${uri}`),
+]
+
+/** What the consent page said: nothing where none was shown. */
+type Decision = 'approve' | 'approveAlways' | 'deny' | undefined
+
+const isDecision = (text: string | undefined): text is NonNullable<Decision> =>
+  text === 'approve' || text === 'approveAlways' || text === 'deny'
 
 const lostInteraction = {
   unknown: 'This sign-in is not known here. Go back to the application and start again.',
@@ -82,12 +109,12 @@ export const authorize = (needs: AuthorizeNeeds) => {
   const toPage = async (
     c: Context,
     stage: Stage,
-    parameters: Parameters,
+    { parameters, source }: ArrivedRequest,
     sessionId: string | null,
     also: readonly Write[],
   ) => {
     const browser = ensureBrowser(c, needs.session.sameSite)
-    const request = { stage, parameters: Object.fromEntries(parameters), sessionId }
+    const request = { stage, parameters: Object.fromEntries(parameters), source, sessionId }
     const paused = pause(db, request, browser, needs.session.interactionSeconds, new Date())
     const outcome = await commit(db, [paused.write, ...also])
     if (outcome !== 'committed') throw new PageProblem('invalid_request', lostInteraction.spent)
@@ -104,14 +131,33 @@ export const authorize = (needs: AuthorizeNeeds) => {
     authenticatedAt: session.authenticatedAt,
   })
 
+  /** What a consent given for good leaves. */
+  const remembered = async (request: CheckedRequest, session: Session, trace: Trace, now: Date) => {
+    const key = { accountId: session.accountId, applicationId: request.client.id }
+    const items = consentItems(request)
+    return [
+      rememberConsent(db, key, [...(await findConsent(db, key)), ...items], now),
+      record(db, now, trace, {
+        event: 'consent-given',
+        initiator: session.accountId,
+        target: request.client.clientId,
+        data: { clientId: request.client.clientId, consent: items.join(' ') },
+        outcome: 'Success',
+        applicationId: request.client.id,
+        organizationId: request.client.organizationId,
+      }),
+    ]
+  }
+
   /** Decides, commits, answers. A lost guard means: look again, up to three times. */
   const settle = async (
     c: Context,
     first: Place,
     asked: CheckedRequest,
+    source: RequestSource,
     session: Session,
     interaction?: Interaction,
-    denied = false,
+    decision?: Decision,
   ) => {
     let place = first
     let request = asked
@@ -119,21 +165,29 @@ export const authorize = (needs: AuthorizeNeeds) => {
     const openid = request.scopes.includes('openid')
     for (let attempt = 1; attempt <= tries; attempt += 1) {
       const now = new Date()
-      const answer = denied
-        ? request.type.deny(request, signInOf(session), trace, now)
-        : await request.type.answer(request, signInOf(session), trace, now)
-      const spent = interaction ? [spend(db, interaction, now)] : []
-      const outcome = await commit(db, [...spent, ...answer.writes])
-      if (outcome === 'committed') {
+      const answer =
+        decision === 'deny'
+          ? request.type.deny(request, signInOf(session), trace, now)
+          : await request.type.answer(request, signInOf(session), trace, now)
+      const keeps = decision === 'approveAlways' && request.type.consentIsKept
+      const writes = [
+        ...(interaction ? [spend(db, interaction, now)] : []),
+        ...(source.pushed === null ? [] : [spendPushedRequest(db, source.pushed, now)]),
+        ...answer.writes,
+        ...('refused' in answer ? [] : await rememberApplication(db, session.id, place.client, now)),
+        ...(keeps && !('refused' in answer) ? await remembered(request, session, trace, now) : []),
+      ]
+      if ((await commit(db, writes)) === 'committed') {
         if ('refused' in answer) return respond.error(c, place, answer.refused, openid)
         return respond.success(c, place, answer.parameters, openid)
       }
-      if (interaction && !(await isOpen(db, interaction))) {
-        throw new PageProblem('invalid_request', lostInteraction.spent)
-      }
+      const isSpent =
+        (interaction && !(await isOpen(db, interaction))) ||
+        (source.pushed !== null && !(await isUnspent(db, source.pushed)))
+      if (isSpent) throw new PageProblem('invalid_request', lostInteraction.spent)
       // what the answer's place was decided on may have changed, too
       place = await findPlace(needs, request.parameters)
-      request = checkRequest(needs, place, request.parameters)
+      request = checkRequest(needs, place, request.parameters, source)
     }
     const abandoned = record(db, new Date(), trace, {
       event: 'request-abandoned',
@@ -162,43 +216,80 @@ export const authorize = (needs: AuthorizeNeeds) => {
     // a sign-in made for this very request satisfies every wish for a fresh one
     if (interaction?.sessionId === session.id) return false
     const age = (now.getTime() - session.authenticatedAt.getTime()) / 1000
-    const stale = request.maxAge !== undefined && age > request.maxAge
+    // zero asks for a sign-in now, as prompt=login does (OpenID Connect Core §3.1.2.1)
+    const stale = request.maxAge !== undefined && (request.maxAge === 0 || age > request.maxAge)
     return stale || request.prompt.has('login') || request.prompt.has('select_account')
+  }
+
+  const needsConsent = async (request: CheckedRequest, session: Session): Promise<boolean> => {
+    const { client, prompt, type } = request
+    if (prompt.has('consent')) return true
+    if (client.skipLoginConsent) return false
+    if (!type.consentIsKept) return true
+    const key = { accountId: session.accountId, applicationId: client.id }
+    const given = await findConsent(db, key)
+    return given.size === 0 || consentItems(request).some((item) => !given.has(item))
   }
 
   /** From a checked place on: every refusal is answered there. */
   const proceed = async (
     c: Context,
     place: Place,
-    parameters: Parameters,
+    arrived: ArrivedRequest,
     interaction?: Interaction,
   ): Promise<Response> => {
     let openid = false
     try {
-      const request = checkRequest(needs, place, parameters)
+      const request = checkRequest(needs, place, arrived.parameters, arrived.source)
       openid = request.scopes.includes('openid')
       const now = new Date()
+      const isExpected = await expectedUser(needs, request, now)
       const session = await sessionOf(c, now)
       const silent = request.prompt.has('none')
-      if (!session || needsLogin(request, session, interaction, now)) {
+      const spending = interaction ? [spend(db, interaction, now)] : []
+      const isOther = session !== undefined && !(await isExpected(session.accountId))
+      if (isOther && interaction?.sessionId === session.id) {
+        // the login page was shown for somebody, and somebody else signed in
+        throw new OAuthError('login_required', 'Another user signed in than the one that is asked for.')
+      }
+      if (!session || isOther || needsLogin(request, session, interaction, now)) {
         if (silent) throw new OAuthError('login_required', 'Authentication required')
-        return await toPage(c, 'login', parameters, null, interaction ? [spend(db, interaction, now)] : [])
+        return await toPage(c, 'login', arrived, null, spending)
       }
-      if (!place.client.skipLoginConsent || request.prompt.has('consent')) {
+      if (await needsConsent(request, session)) {
         if (silent) throw new OAuthError('consent_required', 'Consent required')
-        return await toPage(
-          c,
-          'consent',
-          parameters,
-          session.id,
-          interaction ? [spend(db, interaction, now)] : [],
-        )
+        return await toPage(c, 'consent', arrived, session.id, spending)
       }
-      return await settle(c, place, request, session, interaction)
+      return await settle(c, place, request, arrived.source, session, interaction)
     } catch (error) {
       if (error instanceof OAuthError) return respond.error(c, place, error, openid)
       throw error
     }
+  }
+
+  /** Where it is said that a request object is not good: at the place named beside it, else on a page of ours. */
+  const fallbackPlace = (known: KnownClient, parameters: Parameters, error: OAuthError): Place => {
+    // nothing but what was pushed says where its answer may go
+    if (!parameters.has('redirect_uri') || error.code === 'invalid_request_uri') {
+      throw new PageProblem(error.code, error.message)
+    }
+    return placeOf(needs, known, parameters)
+  }
+
+  /** A request as it comes to us, before anything of it was paused. */
+  const begin = async (c: Context, parameters: Parameters): Promise<Response> => {
+    const known = await findAskingClient(db, parameters)
+    let arrived: ArrivedRequest
+    try {
+      arrived = await arrivedRequest(needs, known.client, parameters, new Date())
+      if (sizeOf(arrived.parameters) > longestRequest) {
+        throw new OAuthError('invalid_request', 'The request is too long.')
+      }
+    } catch (error) {
+      if (!(error instanceof OAuthError)) throw error
+      return respond.error(c, fallbackPlace(known, parameters, error), error, false)
+    }
+    return proceed(c, placeOf(needs, known, arrived.parameters), arrived)
   }
 
   const interactionOf = async (c: Context, key: string, stage: Stage): Promise<Interaction> => {
@@ -214,7 +305,8 @@ export const authorize = (needs: AuthorizeNeeds) => {
       return c.redirect(`/authenticationendpoint/login.do?sessionDataKey=${encodeURIComponent(key)}`, 302)
     }
     const parameters = new Map(Object.entries(interaction.parameters))
-    return proceed(c, await findPlace(needs, parameters), parameters, interaction)
+    const arrived = { parameters, source: interaction.source }
+    return proceed(c, await findPlace(needs, parameters), arrived, interaction)
   }
 
   /** Back from the consent page, which the same person saw in this session or before a later login in another tab. */
@@ -228,11 +320,12 @@ export const authorize = (needs: AuthorizeNeeds) => {
       throw new PageProblem('invalid_request', lostInteraction.expired)
     const parameters = new Map(Object.entries(interaction.parameters))
     const place = await findPlace(needs, parameters)
-    const agreed = decision === 'approve' || decision === 'approveAlways'
-    if (!agreed && decision !== 'deny')
+    if (!isDecision(decision))
       throw new PageProblem('invalid_request', 'The consent parameter is missing or unknown.')
+    const { source } = interaction
     try {
-      return await settle(c, place, checkRequest(needs, place, parameters), session, interaction, !agreed)
+      const request = checkRequest(needs, place, parameters, source)
+      return await settle(c, place, request, source, session, interaction, decision)
     } catch (error) {
       if (error instanceof OAuthError) return respond.error(c, place, error, false)
       throw error
@@ -248,7 +341,7 @@ export const authorize = (needs: AuthorizeNeeds) => {
       return consented(c, consentKey, parameters.get('consent'))
     const key = parameters.get('sessionDataKey')
     if (key !== undefined && !parameters.has('client_id')) return resume(c, key)
-    return proceed(c, await findPlace(needs, parameters), parameters)
+    return begin(c, parameters)
   }
 
   return new Hono()

@@ -7,14 +7,21 @@ import { commit, revisionIs } from '../database/commit.ts'
 import { pushedRequestSeconds, pushRequest } from '../sign-in/pushed-request.ts'
 import type { ProofNeeds } from '../tokens/dpop.ts'
 import type { Confirmation } from '../tokens/token.ts'
-import { checkRequest, findPlace, PageProblem, type ReadNeeds } from './authorization-request.ts'
+import {
+  checkRequest,
+  type KnownClient,
+  PageProblem,
+  placeOf,
+  type ReadNeeds,
+} from './authorization-request.ts'
 import { authenticateClient, type ClientNeeds } from './client-authentication.ts'
 import { nonceHeader, proveClientKey } from './dpop.ts'
 import { OAuthError } from './error.ts'
 import { readForm } from './form.ts'
+import { openRequestObject, type RequestObjectNeeds } from './request-object.ts'
 import { repeatableResource } from './resource.ts'
 
-export interface ParNeeds extends ClientNeeds, ReadNeeds {
+export interface ParNeeds extends ClientNeeds, ReadNeeds, RequestObjectNeeds {
   readonly proofs: ProofNeeds
 }
 
@@ -57,9 +64,17 @@ const boundTo = (asked: Parameters, confirmation: Confirmation | null): Confirma
 }
 
 /** Judges the request as the authorization endpoint will. Throws OAuthError: here nothing is redirected. */
-const check = async (needs: ParNeeds, parameters: Parameters): Promise<void> => {
+const check = async (
+  needs: ParNeeds,
+  known: KnownClient,
+  asked: Parameters,
+  requestUri: string,
+  now: Date,
+): Promise<void> => {
   try {
-    checkRequest(needs, await findPlace(needs, parameters), parameters)
+    const signed = asked.has('request')
+    const parameters = signed ? await openRequestObject(needs, known.client, asked, now) : asked
+    checkRequest(needs, placeOf(needs, known, parameters), parameters, { signed, pushed: requestUri })
   } catch (error) {
     if (!(error instanceof PageProblem)) throw error
     throw new OAuthError('invalid_request', error.message, { cause: error.code })
@@ -77,7 +92,7 @@ const push = async (needs: ParNeeds, request: Request, parameters: Parameters) =
     const proven = await proveClientKey(proofs, request, authenticated, false, trace, now)
     const bound = boundTo(asked, proven.confirmation)
     const pushed = pushRequest(db, client.clientId, asked, bound, now)
-    await check(needs, asked)
+    await check(needs, { client, revision }, asked, pushed.requestUri, now)
     if ((await commit(db, [revisionIs(revision), ...proven.writes, pushed.write])) === 'committed') {
       return { requestUri: pushed.requestUri, headers: nonceHeader(proven.nonce) }
     }

@@ -1,24 +1,64 @@
-/** Redirect URIs match exactly (RFC 9700 §2.1); WSO2's `regexp=(…)` form is anchored and literal in its host. */
+/**
+ * Redirect URIs match exactly (RFC 9700 §2.1); a loopback address may come with any port (RFC 8252 §7.3); WSO2's
+ * `regexp=(…)` form is anchored and literal in its host.
+ */
+import type { Application } from '../directory/applications.ts'
+import { callbackExpression } from '../directory/callback-url.ts'
 
 /** What no URI has (RFC 3986 §2): a pattern might let it through into a header. */
 const foreign = /[^\x21-\x7e]|[\\"<>^`{|}]/
 
-const regexpForm = /^regexp=(.*)$/s
+/** An address of this machine as a literal, without its port: `localhost` may be resolved elsewhere (RFC 8252 §8.3). */
+const loopback = /^(http:\/\/(?:127\.0\.0\.1|\[::1\]))(?::\d{1,5})?((?:[/?].*)?)$/
 
 export interface RedirectRules {
   /** `regexp=` is refused for subject tokens unless a setting allows it (design.md §7, invariant 16). */
   readonly allowRegexp: boolean
 }
 
-/** Whether the redirect URI of a request is the registered one. */
-export const matchesRedirectUri = (asked: string, registered: string, rules: RedirectRules): boolean => {
-  if (asked.includes('#') || foreign.test(asked) || !URL.canParse(asked)) return false
-  const pattern = regexpForm.exec(registered)?.[1]
-  if (pattern === undefined) return asked === registered
-  if (!rules.allowRegexp) return false
+/** What of a loopback URI has to match: all but its port. */
+const withoutPort = (uri: string): string | undefined => {
+  const match = loopback.exec(uri)
+  return match ? `${match[1]}${match[2]}` : undefined
+}
+
+const matchesExpression = (asked: string, registered: string): boolean => {
   try {
-    return new RegExp(`^(?:${pattern})$`).test(asked)
+    return callbackExpression(registered)?.test(asked) ?? false
   } catch {
+    // an expression that a script wrote past the registration
     return false
   }
+}
+
+/** Whether the redirect URI of a request is the registered one; `anyPort` for those of native applications. */
+export const matchesRedirectUri = (
+  asked: string,
+  registered: string,
+  rules: RedirectRules & { readonly anyPort?: boolean },
+): boolean => {
+  if (asked.includes('#') || foreign.test(asked) || !URL.canParse(asked)) return false
+  if (registered.startsWith('regexp=')) return rules.allowRegexp && matchesExpression(asked, registered)
+  if (asked === registered) return true
+  const place = rules.anyPort === true ? withoutPort(registered) : undefined
+  return place !== undefined && place === withoutPort(asked)
+}
+
+/** Every redirect URI that an application has registered, in WSO2's setting and beside it. */
+export const registeredRedirectUris = ({ oidc }: Application): readonly string[] => [
+  ...new Set([...oidc.callbackURLs, ...oidc.mayact.redirectUris]),
+]
+
+/** Whether the request's redirect URI is one of the application's. */
+export const isRedirectUriOf = (application: Application, asked: string, rules: RedirectRules): boolean => {
+  const anyPort = application.oidc.mayact.applicationType !== 'web'
+  return registeredRedirectUris(application).some((registered) =>
+    matchesRedirectUri(asked, registered, { ...rules, anyPort }),
+  )
+}
+
+/** The one redirect URI that a request need not name (RFC 6749 §3.1.2.3); undefined where there is a choice. */
+export const onlyRedirectUriOf = (application: Application): string | undefined => {
+  const [only, ...more] = registeredRedirectUris(application)
+  return only === undefined || more.length > 0 || only.startsWith('regexp=') ? undefined : only
 }

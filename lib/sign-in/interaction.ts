@@ -11,11 +11,20 @@ export const interactionCookie = '__Host-mayact-interaction'
 
 export type Stage = 'login' | 'consent'
 
+/** How a request came, which its client may have demands on. */
+export interface RequestSource {
+  /** In a request object that the client signed, or was allowed not to sign (RFC 9101). */
+  readonly signed: boolean
+  /** The `request_uri` under which it was pushed (RFC 9126); it is spent with the answer. */
+  readonly pushed: string | null
+}
+
 export interface Interaction {
   readonly id: string
   readonly stage: Stage
-  /** The authorization request's parameters, as they came. */
+  /** The authorization request's parameters, as they came or as a request object had them. */
   readonly parameters: Readonly<Record<string, string>>
+  readonly source: RequestSource
   /** The session that was signed in for it, or that consents. */
   readonly sessionId: string | null
 }
@@ -23,7 +32,7 @@ export interface Interaction {
 /** Pauses a request: the key that goes into the page's address, and the write. */
 export const pause = (
   db: Db,
-  { stage, parameters, sessionId }: Omit<Interaction, 'id'>,
+  { stage, parameters, source, sessionId }: Omit<Interaction, 'id'>,
   browser: string,
   seconds: number,
   now: Date,
@@ -34,7 +43,7 @@ export const pause = (
     hash: hashOf(key),
     browser_hash: hashOf(browser),
     stage,
-    request: JSON.stringify(parameters),
+    request: JSON.stringify({ parameters, source }),
     session_id: sessionId,
     created_at: now.toISOString(),
     expires_at: new Date(now.getTime() + seconds * 1000).toISOString(),
@@ -45,7 +54,14 @@ export const pause = (
 
 export type Found =
   | { readonly interaction: Interaction }
-  | { readonly interaction: undefined; readonly why: 'unknown' | 'another-browser' | 'expired' | 'spent' }
+  | { readonly interaction: undefined; readonly why: 'unknown' | 'another-browser' | 'expired' }
+  /** This browser came to its end already. */
+  | {
+      readonly interaction: undefined
+      readonly why: 'spent'
+      readonly finished: Interaction
+      readonly spentAt: Date
+    }
 
 /** The interaction of a key, if this browser began it and it is still open. */
 export const findInteraction = async (
@@ -64,10 +80,13 @@ export const findInteraction = async (
   if (browser === undefined || row.browser_hash !== hashOf(browser)) {
     return { interaction: undefined, why: 'another-browser' }
   }
-  if (row.spent_at !== null) return { interaction: undefined, why: 'spent' }
+  const request: Pick<Interaction, 'parameters' | 'source'> = JSON.parse(row.request)
+  const interaction: Interaction = { id: row.id, stage, ...request, sessionId: row.session_id }
+  if (row.spent_at !== null) {
+    return { interaction: undefined, why: 'spent', finished: interaction, spentAt: new Date(row.spent_at) }
+  }
   if (row.expires_at <= now.toISOString()) return { interaction: undefined, why: 'expired' }
-  const parameters: Readonly<Record<string, string>> = JSON.parse(row.request)
-  return { interaction: { id: row.id, stage, parameters, sessionId: row.session_id } }
+  return { interaction }
 }
 
 /** Spends an interaction: of two answers one wins. */

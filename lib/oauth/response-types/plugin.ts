@@ -67,6 +67,8 @@ export const pluginResponseType = (
   { db, issuer, organization }: PluginResponseNeeds,
 ): ResponseType => ({
   name,
+  consentIsKept: false,
+  mayBeUsedBy: () => true,
   check() {},
   async answer(request, signIn, trace, now) {
     const { client, revision, parameters, scopes } = request

@@ -1,7 +1,9 @@
-/** The response types that `[[oauth.custom_response_type]]` registers, by their exact name. */
+/** The response types there are: the standard ones, and those that `[[oauth.custom_response_type]]` registers. */
 import { ConfigurationError, type ResponseType as Configured } from '../../config.ts'
+import { responseTypeName } from '../../directory/client-abilities.ts'
 import { checkedBy, type PluginResponseType, pluginResponseType } from './plugin.ts'
 import type { ResponseType } from './response-type.ts'
+import { type StandardNeeds, standardResponseType, standardResponseTypes } from './standard.ts'
 import {
   type SubjectTokenNeeds,
   subjectToken,
@@ -21,11 +23,13 @@ const isOwnValidator = (entry: Configured) => entry.validator === entry.class
 export const responseTypeRegistry = (
   configured: readonly Configured[],
   file: string,
-  needs: SubjectTokenNeeds,
+  needs: SubjectTokenNeeds & StandardNeeds,
   plugins: readonly PluginResponseType[],
 ): ReadonlyMap<string, ResponseType> => {
   const problems: string[] = []
-  const types = new Map<string, ResponseType>()
+  const types = new Map<string, ResponseType>(
+    standardResponseTypes.map((name) => [name, standardResponseType(name, needs)]),
+  )
   configured.forEach((entry, index) => {
     const key = `${file}: oauth.custom_response_type[${index}]`
     const handler = plugins.find(({ name, answer }) => answer && name === entry.class)
@@ -59,3 +63,12 @@ export const responseTypeRegistry = (
   if (problems.length > 0) throw new ConfigurationError(problems)
   return types
 }
+
+/**
+ * The type of a `response_type`. The words of a standard one may come in any order (RFC 6749 §3.1.1); a configured name
+ * is matched to the letter.
+ */
+export const findResponseType = (
+  types: ReadonlyMap<string, ResponseType>,
+  name: string,
+): ResponseType | undefined => types.get(name) ?? types.get(responseTypeName(name))

@@ -4,6 +4,7 @@ import type { Write } from '../../database/commit.ts'
 import type { Application } from '../../directory/applications.ts'
 import type { SignIn } from '../../tokens/id-token.ts'
 import type { Confirmation } from '../../tokens/token.ts'
+import type { ClaimsRequest } from '../claims-parameter.ts'
 import type { OAuthError } from '../error.ts'
 
 export interface AuthorizationRequest {
@@ -17,6 +18,12 @@ export interface AuthorizationRequest {
   /** The key named by `dpop_jkt` (RFC 9449 §10), which what is given is bound to. */
   readonly confirmation: Confirmation | null
   readonly redirectUri: string
+  /** False where the request left it to the only registered one (RFC 6749 §4.1.3: the token request does, too). */
+  readonly namesRedirectUri: boolean
+  /** `resource` (RFC 8707): the APIs that access tokens are for. */
+  readonly resources: readonly string[]
+  /** The `claims` parameter. */
+  readonly claims: ClaimsRequest | undefined
 }
 
 export type ResponseAnswer =
@@ -27,6 +34,10 @@ export type ResponseAnswer =
 export interface ResponseType {
   /** The exact `response_type`. */
   readonly name: string
+  /** Whether consent may be given for good; consent to act for somebody else never is. */
+  readonly consentIsKept: boolean
+  /** Whether the application's settings have it; what decides for itself, later, says yes. */
+  mayBeUsedBy(client: Application): boolean
   /** What is wrong with the request before anybody signs in. Throws OAuthError. */
   check(parameters: ReadonlyMap<string, string>): void
   /** Decides and signs, for the person who signed in and, where it was asked, consented. */

@@ -46,6 +46,8 @@ export const subjectToken = (name: string, needs: SubjectTokenNeeds): ResponseTy
   })
   return {
     name,
+    consentIsKept: false,
+    mayBeUsedBy: () => true,
     check(parameters) {
       if ((parameters.get('requested_subject') ?? '').trim() === '') {
         const description = 'response_type is subject_token. but requested_subject parameter not found.'

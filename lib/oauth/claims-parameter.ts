@@ -1,0 +1,64 @@
+/** The `claims` parameter (OpenID Connect Core §5.5): single claims for the ID token and for userinfo. */
+import type { TokenContext } from '../tokens/token.ts'
+import { OAuthError } from './error.ts'
+
+export type ClaimsRequest = NonNullable<TokenContext['claims']>
+
+/** How a claim is asked for (§5.5.1); null asks for it plainly. */
+interface Wish {
+  readonly essential: boolean
+  readonly values: readonly unknown[]
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const invalid = () =>
+  new OAuthError('invalid_request', 'The claims parameter is not a claims request of OpenID Connect.')
+
+const readMember = (value: unknown): Readonly<Record<string, unknown>> | undefined => {
+  if (value === undefined || value === null) return undefined
+  if (!isObject(value) || !Object.values(value).every((wish) => wish === null || isObject(wish)))
+    throw invalid()
+  return value
+}
+
+/** The parameter's two members; others are ignored (§5.5). Throws OAuthError. */
+export const readClaims = (value: string | undefined): ClaimsRequest | undefined => {
+  if (value === undefined) return undefined
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(value)
+  } catch {
+    throw invalid()
+  }
+  if (!isObject(parsed)) throw invalid()
+  const idToken = readMember(parsed.id_token)
+  const userinfo = readMember(parsed.userinfo)
+  return {
+    ...(idToken === undefined ? {} : { id_token: idToken }),
+    ...(userinfo === undefined ? {} : { userinfo }),
+  }
+}
+
+/** How a claim of the ID token was asked for; undefined when it was not. */
+export const wishOf = (claims: ClaimsRequest | undefined, name: string): Wish | undefined => {
+  const members = claims?.id_token
+  if (!members || !Object.hasOwn(members, name)) return undefined
+  const wish = members[name]
+  if (!isObject(wish)) return { essential: false, values: [] }
+  const values = 'value' in wish ? [wish.value] : Array.isArray(wish.values) ? wish.values : []
+  return { essential: wish.essential === true, values }
+}
+
+/** What the sign-in itself says, and needs nobody's consent. */
+const aboutSignIn = new Set(['sub', 'acr', 'auth_time', 'amr', 'nonce', 'sid', 'azp', 'iss', 'aud'])
+
+/** The names of the claims about the user that are asked for one by one: the user consents to them as to scopes. */
+export const requestedClaimNames = (claims: ClaimsRequest | undefined): readonly string[] => [
+  ...new Set(
+    [...Object.keys(claims?.id_token ?? {}), ...Object.keys(claims?.userinfo ?? {})].filter(
+      (name) => !aboutSignIn.has(name),
+    ),
+  ),
+]
