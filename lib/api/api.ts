@@ -8,6 +8,7 @@ import type { OAuthRules } from './applications/oauth-settings.ts'
 import { configMgt } from './config-mgt/config-mgt.ts'
 import { configs } from './configs.ts'
 import { gate } from './gate.ts'
+import { oidcScopes } from './oidc-scopes.ts'
 import { Problem, render, unexpected } from './problem.ts'
 
 export interface ApiNeeds {
@@ -29,6 +30,7 @@ export const api = (needs: ApiNeeds) => {
     .route('/server/v1/configs', configs(needs))
     .route('/server/v1/api-resources', apiResources(needs))
     .route('/server/v1/applications', applications(needs))
+    .route('/server/v1/oidc/scopes', oidcScopes(needs))
     .all(
       '*',
       // an unknown path tells nothing to who is not signed in
