@@ -25,7 +25,7 @@ const takePushed = async (
   parameters: Parameters,
   requestUri: string,
   now: Date,
-): Promise<Parameters> => {
+): Promise<ArrivedRequest> => {
   if (!isPushed(requestUri)) {
     throw new OAuthError('request_uri_not_supported', 'The request_uri parameter is not supported.')
   }
@@ -39,7 +39,7 @@ const takePushed = async (
       'This request is not known here, has expired or was answered already. Go back to the application and start again.',
     )
   }
-  return new Map([...pushed.parameters, ['client_id', client.clientId]])
+  return { parameters: pushed.parameters, source: { signed: pushed.signed, pushed: requestUri } }
 }
 
 /** The parameters that count. Throws OAuthError for a request object or a `request_uri` that is not good. */
@@ -50,12 +50,10 @@ export const arrivedRequest = async (
   now: Date,
 ): Promise<ArrivedRequest> => {
   const requestUri = parameters.get('request_uri')
-  const taken =
-    requestUri === undefined ? parameters : await takePushed(needs.db, client, parameters, requestUri, now)
-  const source = requestUri === undefined ? openly : { ...openly, pushed: requestUri }
-  if (!taken.has('request')) return { parameters: taken, source }
-  const opened = await openRequestObject(needs, client, taken, now)
-  return { parameters: opened, source: { ...source, signed: true } }
+  if (requestUri !== undefined) return takePushed(needs.db, client, parameters, requestUri, now)
+  if (!parameters.has('request')) return { parameters, source: openly }
+  const opened = await openRequestObject(needs, client, parameters, now)
+  return { parameters: opened, source: { ...openly, signed: true } }
 }
 
 /** What a client demands of the way its requests come. Throws OAuthError. */

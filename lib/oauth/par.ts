@@ -4,7 +4,7 @@
  */
 import { Hono } from 'hono'
 import { commit, revisionIs } from '../database/commit.ts'
-import { pushedRequestSeconds, pushRequest } from '../sign-in/pushed-request.ts'
+import { type PushedRequest, pushedRequestSeconds, pushRequest } from '../sign-in/pushed-request.ts'
 import type { ProofNeeds } from '../tokens/dpop.ts'
 import type { Confirmation } from '../tokens/token.ts'
 import {
@@ -64,35 +64,30 @@ const boundTo = (asked: Parameters, confirmation: Confirmation | null): Confirma
 }
 
 /** Judges the request as the authorization endpoint will. Throws OAuthError: here nothing is redirected. */
-const check = async (
-  needs: ParNeeds,
-  known: KnownClient,
-  asked: Parameters,
-  requestUri: string,
-  now: Date,
-): Promise<void> => {
+const check = (needs: ParNeeds, known: KnownClient, { parameters, signed }: PushedRequest) => {
   try {
-    const signed = asked.has('request')
-    const parameters = signed ? await openRequestObject(needs, known.client, asked, now) : asked
-    checkRequest(needs, placeOf(needs, known, parameters), parameters, { signed, pushed: requestUri })
+    // it has no request_uri yet, and will have one
+    checkRequest(needs, placeOf(needs, known, parameters), parameters, { signed, pushed: '' })
   } catch (error) {
     if (!(error instanceof PageProblem)) throw error
     throw new OAuthError('invalid_request', error.message, { cause: error.code })
   }
 }
 
-const push = async (needs: ParNeeds, request: Request, parameters: Parameters) => {
+const push = async (needs: ParNeeds, request: Request, form: Parameters) => {
   const { db, proofs } = needs
   const trace = needs.traceOf(request)
   for (let attempt = 1; attempt <= tries; attempt += 1) {
-    const authenticated = await authenticateClient(needs, request, parameters)
+    const authenticated = await authenticateClient(needs, request, form)
     const { client, revision } = authenticated
-    const asked = askedOf(parameters, client.clientId)
     const now = new Date()
     const proven = await proveClientKey(proofs, request, authenticated, false, trace, now)
-    const bound = boundTo(asked, proven.confirmation)
-    const pushed = pushRequest(db, client.clientId, asked, bound, now)
-    await check(needs, { client, revision }, asked, pushed.requestUri, now)
+    const asked = askedOf(form, client.clientId)
+    const signed = asked.has('request')
+    const parameters = signed ? await openRequestObject(needs, client, asked, now) : asked
+    const bound = boundTo(parameters, proven.confirmation)
+    check(needs, { client, revision }, { parameters, signed })
+    const pushed = pushRequest(db, client.clientId, { parameters, signed }, bound, now)
     if ((await commit(db, [revisionIs(revision), ...proven.writes, pushed.write])) === 'committed') {
       return { requestUri: pushed.requestUri, headers: nonceHeader(proven.nonce) }
     }

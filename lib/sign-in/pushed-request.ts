@@ -26,11 +26,19 @@ const insertRequest = inserting('pushed_request', [
   'spent_at',
 ])
 
+/** What was pushed. */
+export interface PushedRequest {
+  /** Those that count: where a request object was pushed, what was in it. */
+  readonly parameters: ReadonlyMap<string, string>
+  /** They came in a request object that was verified then (RFC 9101). */
+  readonly signed: boolean
+}
+
 /** Keeps a request: the `request_uri` that it is known by, and the write. `confirmation` is the key that was proved. */
 export const pushRequest = (
   db: Db,
   clientId: string,
-  parameters: ReadonlyMap<string, string>,
+  { parameters, signed }: PushedRequest,
   confirmation: Confirmation | null,
   now: Date,
 ): { readonly requestUri: string; readonly write: Write } => {
@@ -38,7 +46,7 @@ export const pushRequest = (
   const row = {
     hash: hashOf(requestUri),
     client_id: clientId,
-    parameters: JSON.stringify(Object.fromEntries(parameters)),
+    parameters: JSON.stringify({ signed, parameters: Object.fromEntries(parameters) }),
     confirmation: confirmation === null ? null : JSON.stringify(confirmation),
     created_at: now.toISOString(),
     expires_at: new Date(now.getTime() + pushedRequestSeconds * 1000).toISOString(),
@@ -58,20 +66,16 @@ export const spendPushedRequest = (db: Db, requestUri: string, now: Date): Write
       .where('spent_at', 'is', null),
   )
 
-/** A pushed request and what spends it. */
-export interface PushedRequest {
-  /** As they were pushed; `dpop_jkt` is the key that was proved then (RFC 9449 §10.1). */
-  readonly parameters: ReadonlyMap<string, string>
-  readonly spend: Write
-}
-
-/** The request that this client pushed, unless it has expired or was spent. */
+/**
+ * The request that this client pushed and what spends it, unless it has expired or was spent. Its `dpop_jkt` is the key
+ * that was proved when it was pushed (RFC 9449 §10.1).
+ */
 export const takePushedRequest = async (
   db: Db,
   clientId: string,
   requestUri: string,
   now: Date,
-): Promise<PushedRequest | undefined> => {
+): Promise<(PushedRequest & { readonly spend: Write }) | undefined> => {
   if (!isPushed(requestUri)) return undefined
   const row = await db
     .selectFrom('pushed_request')
@@ -80,10 +84,13 @@ export const takePushedRequest = async (
     .executeTakeFirst()
   if (!row || row.client_id !== clientId) return undefined
   if (row.spent_at !== null || row.expires_at <= now.toISOString()) return undefined
-  const parameters = new Map<string, string>(Object.entries(JSON.parse(row.parameters)))
+  const { signed, parameters: pushed }: { signed: boolean; parameters: Record<string, string> } = JSON.parse(
+    row.parameters,
+  )
+  const parameters = new Map(Object.entries(pushed))
   const confirmation: Confirmation | null = row.confirmation === null ? null : JSON.parse(row.confirmation)
   if (confirmation && 'jkt' in confirmation) parameters.set('dpop_jkt', confirmation.jkt)
-  return { parameters, spend: spendPushedRequest(db, requestUri, now) }
+  return { parameters, signed, spend: spendPushedRequest(db, requestUri, now) }
 }
 
 /** Whether nobody has been answered to it yet. */

@@ -22,6 +22,8 @@ export interface AcceptedToken {
   readonly application: Application
   /** Whom it is for; undefined for a client's own token. */
   readonly subject: Account | undefined
+  /** Everybody whom it names and who is no client; an answer that changes something is guarded by their versions. */
+  readonly people: readonly Account[]
 }
 
 export type Acceptance =
@@ -60,12 +62,13 @@ export const acceptToken = async (
   const application = await findClient(db, revision, token.clientId)
   if (!application?.active) return no('application not active')
   if (token.subjectId === token.clientId && token.actorId === null)
-    return { token, revision, application, subject: undefined }
+    return { token, revision, application, subject: undefined, people: [] }
   const ids =
     token.actorId === null ? ([token.subjectId] as const) : ([token.subjectId, token.actorId] as const)
   const accounts = await findAccounts(db, ids)
   for (const id of ids) {
     if (!(await isAtWork(db, revision, accounts, id))) return no('somebody it names is not active')
   }
-  return { token, revision, application, subject: accounts.get(token.subjectId) }
+  const people = [...accounts.values()]
+  return { token, revision, application, subject: accounts.get(token.subjectId), people }
 }
