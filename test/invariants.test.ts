@@ -895,6 +895,7 @@ for (const database of databases) {
             'GET /oauth2/jwks',
             'GET /oauth2/token/.well-known/oauth-authorization-server',
             'POST /commonauth',
+            'GET /oidc/checksession',
             'GET /oidc/logout',
             'POST /oidc/logout',
             'POST /oauth2/authorize',

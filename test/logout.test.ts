@@ -3,6 +3,7 @@ import { type Booted, boot } from './boot.ts'
 import { locationOf, newBrowser } from './browser.ts'
 import { databases } from './databases.ts'
 import { nothingElse } from './nothing-else.ts'
+import { fieldsOf } from './oauth/signed-in.ts'
 import { authorizePath, exchange, obtainSubjectToken, type Scenario, setUp } from './scenario.ts'
 
 for (const database of databases) {
@@ -25,10 +26,11 @@ for (const database of databases) {
       const me = () => server.request('/scim2/Me', { headers: { Authorization: `Bearer ${access_token}` } })
       expect((await me()).status).toBe(200)
       const asked = await browser.get('/oidc/logout')
-      expect([asked.status, (await asked.text()).includes('id="logoutForm"')]).toEqual([200, true])
+      const html = await asked.text()
+      expect([asked.status, html.includes('id="logoutForm"')]).toEqual([200, true])
       expect((await me()).status).toBe(200)
       const length = (await server.audit()).length
-      const done = await browser.post('/oidc/logout', {})
+      const done = await browser.post('/oidc/logout', fieldsOf(html))
       expect([done.status, (await done.text()).includes('id="signed-out"')]).toEqual([200, true])
       expect(
         done.headers.getSetCookie().find((cookie) => cookie.startsWith('__Host-mayact-session=')),
