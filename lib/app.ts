@@ -11,6 +11,7 @@ import type { Validator } from './impersonation/validator.ts'
 import type { Vault } from './keys/secrets.ts'
 import type { SigningKeys } from './keys/signing.ts'
 import type { Log } from './log.ts'
+import { certificateThumbprint, readCertificate } from './oauth/client-certificate.ts'
 import { type OAuthPlugins, oauth } from './oauth/oauth.ts'
 import { pages } from './pages/pages.tsx'
 import { scim } from './scim/scim.ts'
@@ -69,6 +70,10 @@ export const app = (needs: AppNeeds): App => {
     organizationId: organization.id,
     impersonationEnabled: config.impersonation.enabled,
     traceOf,
+    certificateOf(request) {
+      const certificate = readCertificate(certificates.get(request) ?? '')
+      return certificate && certificateThumbprint(certificate)
+    },
     log: (message, details) => ('err' in details ? log.error(details, message) : log.info(details, message)),
   }
   const doors = { db, guard, organization, baseUrl }
@@ -86,6 +91,9 @@ export const app = (needs: AppNeeds): App => {
           allowRegexpCallbacks: config.impersonation.allowRegexpCallbacks,
           signingAlgorithms: config.oauth.signingAlgorithms,
         },
+        registration: config.oauth.registration.enabled
+          ? { ...config.oauth.registration, outbound: config.oauth.outbound }
+          : undefined,
       }),
     )
     .route('/authenticationendpoint', page.routes)

@@ -5,14 +5,14 @@
 import { record, type Trace, useEvent } from '../audit.ts'
 import { readRevision, revisionIs } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
-import { accountIs, findAccounts, isActive } from '../directory/accounts.ts'
-import { findClient } from '../directory/applications.ts'
+import { accountIs } from '../directory/accounts.ts'
 import type { Acting, Caller } from '../directory/caller.ts'
 import { impersonationScopes, loginScope, ownPermissions } from '../directory/permissions.ts'
 import { verifyBasic } from '../sign-in/credentials.ts'
-import { notHeld, type ProofNeeds, type TokenScheme } from '../tokens/dpop.ts'
+import { acceptToken } from '../tokens/acceptance.ts'
+import { type Held, notHeld, type ProofNeeds, type TokenScheme } from '../tokens/dpop.ts'
 import { lineageAlive } from '../tokens/lineage.ts'
-import { type FoundToken, findToken } from '../tokens/token.ts'
+import type { FoundToken } from '../tokens/token.ts'
 
 export interface AccessNeeds {
   readonly db: Db
@@ -25,8 +25,8 @@ export interface AccessNeeds {
 
 export interface ApiRequest {
   readonly authorization: string | null
-  /** The key of its valid DPoP proof for exactly this request and its token. */
-  readonly jkt: string | undefined
+  /** The key of its valid DPoP proof for exactly this request and its token, and its TLS certificate. */
+  readonly held: Held
   readonly method: string
   readonly path: string
   readonly trace: Trace
@@ -103,6 +103,10 @@ const useOf = (
     }),
 })
 
+/** A token for named resources (RFC 8707) is for our APIs only when one of them is here. */
+const isForUs = (audience: readonly string[], baseUrl: string): boolean =>
+  audience.length === 0 || audience.some((uri) => uri === baseUrl || uri.startsWith(`${baseUrl}/`))
+
 const byToken = async (
   needs: AccessNeeds,
   request: ApiRequest,
@@ -111,26 +115,14 @@ const byToken = async (
   now: Date,
 ): Promise<Authentication> => {
   const { db } = needs
-  const [token, revision] = await Promise.all([findToken(db, value, now), readRevision(db)])
-  if (token?.class !== 'access') return no(`${scheme}: not an access token of this server`)
-  if (!token.alive) return no(token.expired ? `${scheme}: expired` : `${scheme}: ended`)
-  const why = notHeld(token.confirmation, scheme, { jkt: request.jkt })
+  const accepted = await acceptToken(needs, value, ['access'], now)
+  if (!accepted.token) return no(`${scheme}: ${accepted.why}`)
+  const { token, revision, application, subject, people } = accepted
+  const why = notHeld(token.confirmation, scheme, request.held)
   if (why !== undefined) return no(`${scheme}: ${why}`)
-  if (token.actorId !== null && !needs.impersonationEnabled)
-    return no(`${scheme}: impersonation is switched off`)
-  const ids =
-    token.actorId === null ? ([token.subjectId] as const) : ([token.subjectId, token.actorId] as const)
-  const [accounts, application] = await Promise.all([
-    findAccounts(db, ids),
-    findClient(db, revision, token.clientId),
-  ])
-  const subject = accounts.get(token.subjectId)
-  const people = [...accounts.values()]
-  if (!subject || people.length !== ids.length || !people.every(isActive))
-    return no(`${scheme}: account not active`)
-  if (!application?.active) return no(`${scheme}: application not active`)
+  if (!isForUs(token.audience, needs.proofs.baseUrl)) return no(`${scheme}: for other resources`)
   const granted = new Set(
-    token.scopes.filter((scope) => scope === loginScope || application.scopes.has(scope)),
+    token.scopes.filter((scope) => (subject && scope === loginScope) || application.scopes.has(scope)),
   )
   const acting: Acting | undefined =
     token.actorId === null
@@ -143,8 +135,8 @@ const byToken = async (
         }
   return {
     caller: {
-      kind: 'user',
-      accountId: subject.id,
+      kind: subject ? 'user' : 'client',
+      accountId: token.subjectId,
       organizationId: token.organizationId,
       trace: request.trace,
       revision,
@@ -159,8 +151,9 @@ const byToken = async (
       ],
       acting,
       application: { id: application.id, clientId: application.clientId, name: application.name },
-      // an impersonated token never carries the right to impersonate on
-      may: (permission) => granted.has(permission) && !(acting && impersonationScopes.has(permission)),
+      // a client for itself has no user's right, and whoever acts for another may not act on for a third
+      may: (permission) =>
+        granted.has(permission) && !((acting || !subject) && impersonationScopes.has(permission)),
     },
   }
 }

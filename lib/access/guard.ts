@@ -22,6 +22,8 @@ export type Refusal = 'unauthenticated' | 'forbidden' | 'contended'
 export interface GuardNeeds extends AccessNeeds {
   /** The request's trace: correlation id and address. */
   traceOf(request: Request): Trace
+  /** The thumbprint of its TLS certificate, where a trusted proxy hands one on (RFC 8705). */
+  certificateOf(request: Request): string | undefined
   log(message: string, details: Readonly<Record<string, unknown>>): void
 }
 
@@ -47,7 +49,7 @@ export const guard =
       const proof = await proofOf(needs.proofs, raw, new Date())
       const request = {
         authorization: raw.headers.get('authorization'),
-        jkt: proof.jkt,
+        held: { jkt: proof.jkt, 'x5t#S256': needs.certificateOf(raw) },
         method: raw.method,
         path,
         trace,

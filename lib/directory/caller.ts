@@ -12,8 +12,11 @@ export interface Acting {
 }
 
 export interface Caller {
-  readonly kind: 'user' | 'system'
-  /** The account that the call counts as: with an impersonated token the subject. `system` for start-up and shell. */
+  readonly kind: 'user' | 'system' | 'client'
+  /**
+   * The account that the call counts as: with an impersonated token the subject. `system` for start-up and shell; a
+   * client that manages its own registration goes by its client id.
+   */
   readonly accountId: string
   readonly organizationId: string
   readonly trace: Trace
@@ -36,4 +39,21 @@ export const systemCaller = (organizationId: string, revision: number, trace: Tr
   revision,
   guards: [],
   may: () => true,
+})
+
+/** A client that registers itself or manages its registration (RFC 7591, RFC 7592): it holds no permission at all. */
+export const clientCaller = (
+  organizationId: string,
+  clientId: string,
+  revision: number,
+  guards: readonly Write[],
+  trace: Trace,
+): Caller => ({
+  kind: 'client',
+  accountId: clientId,
+  organizationId,
+  trace,
+  revision,
+  guards,
+  may: () => false,
 })

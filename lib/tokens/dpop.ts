@@ -171,6 +171,12 @@ export const verifyProof = async (
 /** `Authorization` schemes that access tokens come with (RFC 6750, RFC 9449 §7.1). */
 export type TokenScheme = 'Bearer' | 'DPoP'
 
+/** What a request proved to have, by a DPoP proof and by its TLS connection. */
+export interface Held {
+  readonly jkt?: string | undefined
+  readonly 'x5t#S256'?: string | undefined
+}
+
 /**
  * Why a token must not be taken as it was presented, or undefined: one bound to a key comes with the scheme `DPoP` and
  * that key's proof, one that is not comes as Bearer; one bound to a certificate comes over its connection (RFC 8705).
@@ -178,7 +184,7 @@ export type TokenScheme = 'Bearer' | 'DPoP'
 export const notHeld = (
   confirmation: Confirmation | null,
   scheme: TokenScheme,
-  held: { readonly jkt?: string | undefined; readonly 'x5t#S256'?: string | undefined },
+  held: Held,
 ): string | undefined => {
   const isBoundToKey = confirmation !== null && 'jkt' in confirmation
   if (isBoundToKey && scheme !== 'DPoP') return 'bound to a key, but presented as Bearer'
