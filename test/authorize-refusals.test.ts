@@ -33,6 +33,7 @@ const applications = {
   public: { oidc: { publicClient: true } },
   pkce: { oidc: { pkce: { mandatory: true, supportPlainTransformAlgorithm: false } } },
   plain: { oidc: { pkce: { mandatory: false, supportPlainTransformAlgorithm: true } } },
+  implicitOnly: { oidc: { grantTypes: ['implicit', tokenExchange] } },
   withoutGrant: { oidc: { grantTypes: ['authorization_code'] } },
   withoutSubjectToken: { oidc: { subjectToken: { enable: false } } },
   withoutApi: {},
@@ -335,8 +336,8 @@ const earlyRows: readonly EarlyRow[] = [
     'id_token subject_token code',
     'Subject_token id_token',
     'subject_token ',
-    'token',
-    'id_token',
+    'token token',
+    'id_token id_token',
     'code id_token subject_token',
   ].map(
     (response_type): EarlyRow => ({
@@ -349,8 +350,9 @@ const earlyRows: readonly EarlyRow[] = [
   ),
   {
     title: 'the response_type code, answered where a code would go',
+    client: 'implicitOnly',
     with: { response_type: 'code' },
-    answer: unregistered('query'),
+    answer: at('query', 'unauthorized_client', 'The application may not use this response_type.'),
   },
   {
     title: 'the response_type constructor',
@@ -359,7 +361,7 @@ const earlyRows: readonly EarlyRow[] = [
   },
   {
     title: 'an unregistered response_type by form post',
-    with: { response_type: 'token', response_mode: 'form_post' },
+    with: { response_type: 'token token', response_mode: 'form_post' },
     answer: unregistered('form_post'),
   },
   // row 10
@@ -489,7 +491,12 @@ const earlyRows: readonly EarlyRow[] = [
       ),
   ),
   // what would change the request if it were understood
-  ...(['request', 'request_uri', 'registration'] as const).map(
+  {
+    title: 'a request parameter that is no JWT',
+    with: { request: 'https://client.example/x' },
+    answer: at('fragment', 'invalid_request_object', 'The request parameter is not a JWT.'),
+  },
+  ...(['request_uri', 'registration'] as const).map(
     (name): EarlyRow => ({
       title: `the ${name} parameter`,
       with: { [name]: 'https://client.example/x' },

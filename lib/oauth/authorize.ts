@@ -5,6 +5,7 @@
 import { type Context, Hono } from 'hono'
 import { record, type Trace } from '../audit.ts'
 import { commit, type Write } from '../database/commit.ts'
+import { requestedClaimNames } from '../sign-in/claims-request.ts'
 import { findConsent, rememberConsent } from '../sign-in/consent.ts'
 import {
   findInteraction,
@@ -31,7 +32,6 @@ import {
   type ReadNeeds,
 } from './authorization-request.ts'
 import { authorizationResponse, type ResponseNeeds } from './authorization-response.ts'
-import { requestedClaimNames } from './claims-parameter.ts'
 import { ensureBrowser, readBrowser, readSession, type SameSite } from './cookies.ts'
 import { type EndUserNeeds, expectedUser } from './end-user.ts'
 import { OAuthError } from './error.ts'

@@ -50,15 +50,3 @@ export const wishOf = (claims: ClaimsRequest | undefined, name: string): Wish | 
   const values = 'value' in wish ? [wish.value] : Array.isArray(wish.values) ? wish.values : []
   return { essential: wish.essential === true, values }
 }
-
-/** What the sign-in itself says, and needs nobody's consent. */
-const aboutSignIn = new Set(['sub', 'acr', 'auth_time', 'amr', 'nonce', 'sid', 'azp', 'iss', 'aud'])
-
-/** The names of the claims about the user that are asked for one by one: the user consents to them as to scopes. */
-export const requestedClaimNames = (claims: ClaimsRequest | undefined): readonly string[] => [
-  ...new Set(
-    [...Object.keys(claims?.id_token ?? {}), ...Object.keys(claims?.userinfo ?? {})].filter(
-      (name) => !aboutSignIn.has(name),
-    ),
-  ),
-]

@@ -1,4 +1,7 @@
-/** POST /commonauth: user name and password for the interaction of this browser; the session id changes at login. */
+/**
+ * POST /commonauth: user name and password for the interaction of this browser; the session id changes at login. A form
+ * that is sent twice, by Enter pressed twice, leads where the first one led, though the browser dropped its answer.
+ */
 import { Hono } from 'hono'
 import { record, type Trace } from '../audit.ts'
 import { commit, readRevision } from '../database/commit.ts'
@@ -6,15 +9,15 @@ import type { Db } from '../database/connect.ts'
 import { accountIs } from '../directory/accounts.ts'
 import { verifyCredentials } from '../sign-in/credentials.ts'
 import { replaceAndTell } from '../sign-in/end-session.ts'
-import { findInteraction, signedIn } from '../sign-in/interaction.ts'
-import { beginSession, type SessionRules } from '../sign-in/session.ts'
+import { type Found, findInteraction, type Interaction, pause, signedIn } from '../sign-in/interaction.ts'
+import { beginSession, findSessionById, type SessionRules } from '../sign-in/session.ts'
 import { readBrowser, readSession, type SameSite, setOpbs, setSession } from './cookies.ts'
 import { readForm } from './form.ts'
 
 export interface CommonAuthNeeds {
   readonly db: Db
   readonly organization: { readonly id: string }
-  readonly session: SessionRules & { readonly sameSite: SameSite }
+  readonly session: SessionRules & { readonly sameSite: SameSite; readonly interactionSeconds: number }
   traceOf(request: Request): Trace
   errorPage(request: Request, problem: { code: string; message: string; status: number }): Response
 }
@@ -30,6 +33,18 @@ const failures = {
   busy: 'login.busy.message',
 } as const
 
+/** How long after the end of a sign-in its form counts as sent twice, and not as sent again. */
+const doubleMilliseconds = 5_000
+
+const secondSubmit = (found: Found, now: Date): Interaction | undefined =>
+  'finished' in found && now.getTime() - found.spentAt.getTime() < doubleMilliseconds
+    ? found.finished
+    : undefined
+
+/** Whose sign-in an interaction led to. */
+const accountOf = async (db: Db, { sessionId }: Interaction): Promise<string | undefined> =>
+  sessionId === null ? undefined : (await findSessionById(db, sessionId))?.accountId
+
 export const commonauth = (needs: CommonAuthNeeds) =>
   new Hono().post('/commonauth', async (c) => {
     const { db } = needs
@@ -40,8 +55,9 @@ export const commonauth = (needs: CommonAuthNeeds) =>
     const key = form.parameters.get('sessionDataKey') ?? ''
     const now = new Date()
     const browser = readBrowser(c)
-    const { interaction } = await findInteraction(db, key, 'login', browser, now)
-    if (!interaction || browser === undefined) return refuse(lost)
+    const found = await findInteraction(db, key, 'login', browser, now)
+    const again = secondSubmit(found, now)
+    if (!(found.interaction || again) || browser === undefined) return refuse(lost)
     const encodedKey = encodeURIComponent(key)
     const back = (why: keyof typeof failures) =>
       c.redirect(
@@ -60,9 +76,14 @@ export const commonauth = (needs: CommonAuthNeeds) =>
     const { session, value, writes } = beginSession(db, account, browser, needs.session, now)
     const before = { browser, cookie: readSession(c) }
     const replaced = await replaceAndTell(db, await readRevision(db), before, account, now)
+    if (again && (await accountOf(db, again)) !== account.id) return refuse(lost)
+    // what the first form began is done; the second one begins the same again
+    const anew = again && { ...again, sessionId: session.id }
+    const paused = anew && pause(db, anew, browser, needs.session.interactionSeconds, now)
     const outcome = await commit(db, [
       accountIs(db, account),
-      signedIn(db, interaction, session.id),
+      ...(found.interaction ? [signedIn(db, found.interaction, session.id)] : []),
+      ...(paused ? [paused.write] : []),
       ...replaced,
       ...writes,
       record(db, now, trace, {
@@ -77,5 +98,5 @@ export const commonauth = (needs: CommonAuthNeeds) =>
     if (outcome !== 'committed') return back('credentials')
     setSession(c, value, needs.session.sameSite)
     setOpbs(c)
-    return c.redirect(`/oauth2/authorize?sessionDataKey=${encodedKey}`, 302)
+    return c.redirect(`/oauth2/authorize?sessionDataKey=${paused?.key ?? encodedKey}`, 302)
   })

@@ -1,5 +1,8 @@
-/** /authenticationendpoint/oauth2_authz.do: asks whether to go on; consent to impersonate is never remembered. */
-import { formTarget, page } from './layout.tsx'
+/**
+ * /authenticationendpoint/oauth2_authz.do: asks whether to go on. The user may agree for good, but not to impersonate: that
+ * is asked each time.
+ */
+import { formTarget, page, submitOnce } from './layout.tsx'
 import { ScopeList } from './scopes.tsx'
 
 export interface ConsentView {
@@ -11,6 +14,9 @@ export interface ConsentView {
   readonly requestedSubject: string | undefined
   readonly scopes: readonly string[]
   readonly displayNames: ReadonlyMap<string, string>
+  /** Single claims of the `claims` parameter, and the URIs of `resource`. */
+  readonly claims: readonly string[]
+  readonly resources: readonly string[]
 }
 
 type WhoProps = Pick<ConsentView, 'application' | 'userName'>
@@ -60,11 +66,35 @@ const Impersonation = ({
   </>
 )
 
+interface NamesProps {
+  readonly id: string
+  readonly title: string
+  readonly names: readonly string[]
+}
+
+const Names = ({ id, title, names }: NamesProps) =>
+  names.length === 0 ? null : (
+    <>
+      <h2>{title}</h2>
+      <ul id={id}>
+        {names.map((name) => (
+          <li>
+            <code>{name}</code>
+          </li>
+        ))}
+      </ul>
+    </>
+  )
+
 export const consentPage = (view: ConsentView): Response => {
   const { application, userName, requestedSubject, scopes, displayNames } = view
   const acts = requestedSubject !== undefined
   return page(
-    { title: acts ? 'Act as another user' : 'Allow access', formTargets: [formTarget(view.redirectUri)] },
+    {
+      title: acts ? 'Act as another user' : 'Allow access',
+      formTargets: [formTarget(view.redirectUri)],
+      script: submitOnce,
+    },
     <>
       {acts ? (
         <Impersonation application={application} userName={userName} requestedSubject={requestedSubject} />
@@ -78,11 +108,18 @@ export const consentPage = (view: ConsentView): Response => {
           {acts ? <p class="soft small">Never more than that user may do.</p> : null}
         </>
       )}
+      <Names id="claims" title="and to see of you" names={view.claims} />
+      <Names id="resources" title="to be used at" names={view.resources} />
       <form method="post" action="/oauth2/authorize" id="consentForm" class="actions">
         <input type="hidden" name="sessionDataKeyConsent" value={view.key} />
         <button type="submit" name="consent" value="approve" id="approve">
           {acts ? 'Act as this user' : 'Allow'}
         </button>
+        {acts ? null : (
+          <button type="submit" name="consent" value="approveAlways" id="approveAlways" class="quiet">
+            Allow and do not ask again
+          </button>
+        )}
         <button type="submit" name="consent" value="deny" id="deny" class="quiet">
           Deny
         </button>

@@ -113,6 +113,11 @@ export const page = (
   })
 }
 
+/** Of two submits in a row one goes out; a page that comes back from the browser's memory may be sent again. */
+export const submitOnce = `let sent=false
+document.forms[0].addEventListener('submit',event=>{if(sent)event.preventDefault();sent=true})
+addEventListener('pageshow',()=>{sent=false})`
+
 /** What a form-action names for a redirect URI: its origin, or the scheme of an app's own. */
 export const formTarget = (redirectUri: string): string => {
   const { origin, protocol } = new URL(redirectUri)

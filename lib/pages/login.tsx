@@ -1,5 +1,5 @@
 /** /authenticationendpoint/login.do: asks for user name and password; the names of its fields are WSO2's. */
-import { formTarget, page } from './layout.tsx'
+import { formTarget, page, submitOnce } from './layout.tsx'
 
 const wrongCredentials = 'The user name or the password is not right.'
 
@@ -10,12 +10,18 @@ const messages: ReadonlyMap<string, string> = new Map([
   ['login.busy.message', 'The server is busy. Try again in a moment.'],
 ])
 
-export const loginPage = (
-  key: string,
-  application: string | undefined,
-  redirectUri: string,
-  failure: string | undefined,
-): Response => {
+export interface LoginView {
+  readonly key: string
+  readonly application: string | undefined
+  /** Where the sign-in leads; undefined for one that leads to no application. */
+  readonly redirectUri: string | undefined
+  /** By its key, where a sign-in just failed. */
+  readonly failure: string | undefined
+  /** `login_hint` of the request (OpenID Connect Core §3.1.2.1): a suggestion, which the user may overwrite. */
+  readonly userName: string | undefined
+}
+
+export const loginPage = ({ key, application, redirectUri, failure, userName }: LoginView): Response => {
   const message = failure === undefined ? undefined : (messages.get(failure) ?? wrongCredentials)
   // what a screen reader says with each field: the message, and whether the field's content is to blame
   const described = message === undefined ? {} : { 'aria-describedby': 'error-msg' }
@@ -23,7 +29,9 @@ export const loginPage = (
   return page(
     {
       title: message === undefined ? 'Sign in' : 'Error: Sign in',
-      formTargets: [formTarget(redirectUri)],
+      // a device's sign-in leads nowhere else
+      formTargets: redirectUri === '' ? [] : [formTarget(redirectUri)],
+      script: submitOnce,
     },
     <>
       <h1>Sign in</h1>
@@ -46,8 +54,9 @@ export const loginPage = (
           autocomplete="username"
           autocapitalize="none"
           spellcheck={false}
+          value={userName}
           required
-          autofocus
+          autofocus={userName === undefined}
           {...blamed}
         />
         <label for="password">Password</label>
@@ -57,6 +66,7 @@ export const loginPage = (
           type="password"
           autocomplete="current-password"
           required
+          autofocus={userName !== undefined}
           {...blamed}
         />
         <input type="hidden" name="sessionDataKey" value={key} />

@@ -6,12 +6,14 @@ import { readRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { findAccount } from '../directory/accounts.ts'
 import { authorizedApis } from '../directory/application-authorizations.ts'
-import { findClient } from '../directory/applications.ts'
+import { type Application, findClient } from '../directory/applications.ts'
 import type { Log } from '../log.ts'
+import { requestedClaimNames } from '../sign-in/claims-request.ts'
 import { findInteraction, type Interaction, interactionCookie, type Stage } from '../sign-in/interaction.ts'
 import { findSessionById } from '../sign-in/session.ts'
 import { consentPage } from './consent.tsx'
 import { errorPage, type PageProblem } from './error.tsx'
+import { finishedPage } from './finished.tsx'
 import { formPostPage } from './form-post.tsx'
 import { loginPage } from './login.tsx'
 import { logoutPage, signedOutPage } from './logout.tsx'
@@ -29,50 +31,82 @@ const over = {
   status: 400,
 }
 
+/** No user name is longer. */
+const longestHint = 255
+
+/** What the `claims` parameter names about the user; the request was checked before it was paused. */
+const claimsOf = (parameter: string | undefined): readonly string[] =>
+  parameter === undefined ? [] : requestedClaimNames(JSON.parse(parameter))
+
 /** The routes, and the two pages that the OAuth door shows as answers of its own. */
 export const pages = ({ db, traceOf, log }: PageNeeds) => {
   const error = (request: Request, problem: PageProblem) => errorPage(problem, traceOf(request))
 
-  const open = async (c: Context, name: string, stage: Stage) => {
-    const key = c.req.query(name) ?? ''
-    const found = await findInteraction(db, key, stage, getCookie(c, interactionCookie), new Date())
-    return { key, interaction: found.interaction }
-  }
-
   const applicationOf = async ({ parameters }: Interaction) =>
     findClient(db, await readRevision(db), parameters.client_id ?? '')
 
+  /** A request that leaves the redirect URI out has the only registered one. */
+  const redirectUriOf = ({ parameters }: Interaction, application: Application | undefined) =>
+    parameters.redirect_uri ?? application?.oidc.callbackURLs[0] ?? application?.oidc.mayact.redirectUris[0]
+
+  /** The interaction that a page is for, or the page that is shown instead. */
+  const open = async (c: Context, name: string, stage: Stage) => {
+    const key = c.req.query(name) ?? ''
+    const found = await findInteraction(db, key, stage, getCookie(c, interactionCookie), new Date())
+    if (found.interaction) {
+      const application = await applicationOf(found.interaction)
+      const redirectUri = redirectUriOf(found.interaction, application)
+      return { key, interaction: found.interaction, application, redirectUri }
+    }
+    if (found.why === 'spent') {
+      const application = await applicationOf(found.finished)
+      return { instead: finishedPage(application?.name, redirectUriOf(found.finished, application)) }
+    }
+    return { instead: error(c.req.raw, over) }
+  }
+
   const routes = new Hono()
     .get('/login.do', async (c) => {
-      const { key, interaction } = await open(c, 'sessionDataKey', 'login')
-      if (!interaction) return error(c.req.raw, over)
-      const application = await applicationOf(interaction)
-      const failure =
-        c.req.query('authFailure') === 'true' ? (c.req.query('authFailureMsg') ?? '') : undefined
-      return loginPage(key, application?.name, interaction.parameters.redirect_uri ?? '', failure)
+      const opened = await open(c, 'sessionDataKey', 'login')
+      if ('instead' in opened) return opened.instead
+      const { key, interaction, application, redirectUri } = opened
+      const failed = c.req.query('authFailure') === 'true'
+      return loginPage({
+        key,
+        application: application?.name,
+        redirectUri,
+        failure: failed ? (c.req.query('authFailureMsg') ?? '') : undefined,
+        userName: interaction.parameters.login_hint?.slice(0, longestHint),
+      })
     })
     .get('/oauth2_authz.do', async (c) => {
-      const { key, interaction } = await open(c, 'sessionDataKeyConsent', 'consent')
-      const session = interaction?.sessionId ? await findSessionById(db, interaction.sessionId) : undefined
-      if (!interaction || !session) return error(c.req.raw, over)
-      const [application, account] = await Promise.all([
-        applicationOf(interaction),
-        findAccount(db, session.accountId),
-      ])
-      if (!application || !account) return error(c.req.raw, over)
+      const opened = await open(c, 'sessionDataKeyConsent', 'consent')
+      if ('instead' in opened) return opened.instead
+      const { key, interaction, application, redirectUri } = opened
+      const session = interaction.sessionId ? await findSessionById(db, interaction.sessionId) : undefined
+      const account = session && (await findAccount(db, session.accountId))
+      if (!account || !application || redirectUri === undefined) return error(c.req.raw, over)
       const { parameters } = interaction
       const apis = await authorizedApis(db, application.id)
       return consentPage({
         key,
         application: application.name,
-        redirectUri: parameters.redirect_uri ?? '',
+        redirectUri,
         userName: account.userName,
         requestedSubject: parameters.requested_subject,
         scopes: [...new Set((parameters.scope ?? '').split(/\s+/).filter((scope) => scope !== ''))],
         displayNames: new Map(
           apis.flatMap(({ scopes }) => scopes.map((scope) => [scope.name, scope.displayName])),
         ),
+        claims: claimsOf(parameters.claims),
+        resources: [...new Set((parameters.resource ?? '').split(' ').filter((uri) => uri !== ''))],
       })
+    })
+    .get('/device.do', async (c) => {
+      const { key = '', user_code: code, failure, done } = c.req.query()
+      if (done === 'approved' || done === 'denied') return deviceDonePage(done)
+      if (c.req.query('sessionDataKey') === undefined) return deviceCodePage(code?.slice(0, 32), failure)
+      return deviceConsent(c, key)
     })
     .get('/oauth2_error.do', (c) =>
       error(c.req.raw, { code: 'invalid_request', message: 'The request was refused.', status: 400 }),

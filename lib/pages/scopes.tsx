@@ -6,6 +6,7 @@ const words: Readonly<Record<string, string>> = {
   email: 'Read the e-mail address',
   address: 'Read the postal address',
   phone: 'Read the phone number',
+  offline_access: 'Have access while you are signed out',
   internal_login: 'Sign in',
   internal_user_impersonate: 'Act as another user',
   internal_org_user_impersonate: 'Act as another user of an organization',
