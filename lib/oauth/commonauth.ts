@@ -36,8 +36,11 @@ const failures = {
 /** How long after the end of a sign-in its form counts as sent twice, and not as sent again. */
 const doubleMilliseconds = 5_000
 
+/** Nobody is impersonated twice because a key was pressed twice. */
 const secondSubmit = (found: Found, now: Date): Interaction | undefined =>
-  'finished' in found && now.getTime() - found.spentAt.getTime() < doubleMilliseconds
+  'finished' in found &&
+  found.finished.parameters.requested_subject === undefined &&
+  now.getTime() - found.spentAt.getTime() < doubleMilliseconds
     ? found.finished
     : undefined
 
@@ -98,5 +101,7 @@ export const commonauth = (needs: CommonAuthNeeds) =>
     if (outcome !== 'committed') return back('credentials')
     setSession(c, value, needs.session.sameSite)
     setOpbs(c)
-    return c.redirect(`/oauth2/authorize?sessionDataKey=${paused?.key ?? encodedKey}`, 302)
+    const device = found.interaction?.source.device ?? again?.source.device
+    const next = device === undefined ? '/oauth2/authorize' : '/authenticationendpoint/device.do'
+    return c.redirect(`${next}?sessionDataKey=${paused?.key ?? encodedKey}`, 302)
   })

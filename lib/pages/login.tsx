@@ -30,7 +30,7 @@ export const loginPage = ({ key, application, redirectUri, failure, userName }: 
     {
       title: message === undefined ? 'Sign in' : 'Error: Sign in',
       // a device's sign-in leads nowhere else
-      formTargets: redirectUri === '' ? [] : [formTarget(redirectUri)],
+      formTargets: redirectUri === undefined ? [] : [formTarget(redirectUri)],
       script: submitOnce,
     },
     <>
