@@ -271,6 +271,8 @@ create table device_authorization (
   decision text,
   account_id text,
   session_id text,
+  -- the grant that the approval began
+  lineage_id text,
   authenticated_at text,
   spent_at text
 );

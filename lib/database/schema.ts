@@ -120,6 +120,7 @@ export interface DeviceAuthorizationTable {
   decision: string | null
   account_id: string | null
   session_id: string | null
+  lineage_id: string | null
   authenticated_at: string | null
   spent_at: string | null
 }

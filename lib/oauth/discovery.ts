@@ -39,6 +39,7 @@ export const discovery = (needs: DiscoveryNeeds) => {
     issuer,
     authorization_endpoint: `${baseUrl}/oauth2/authorize`,
     token_endpoint: `${baseUrl}/oauth2/token`,
+    device_authorization_endpoint: `${baseUrl}/oauth2/device_authorize`,
     jwks_uri: `${baseUrl}/oauth2/jwks`,
     end_session_endpoint: `${baseUrl}/oidc/logout`,
     check_session_iframe: `${baseUrl}/oidc/checksession`,

@@ -17,10 +17,13 @@ import { checkSession } from './check-session.ts'
 import type { ClientNeeds } from './client-authentication.ts'
 import { clientKeys } from './client-keys.ts'
 import { commonauth } from './commonauth.ts'
+import { deviceAuthorization } from './device-authorization.ts'
+import { deviceVerification } from './device-verification.ts'
 import { discovery } from './discovery.ts'
 import { OAuthError } from './error.ts'
 import { authorizationCode } from './grants/authorization-code.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
+import { deviceCode } from './grants/device-code.ts'
 import { grantRegistry } from './grants/grant.ts'
 import { type PluginGrantType, pluginGrant } from './grants/plugin.ts'
 import { refreshToken } from './grants/refresh-token.ts'
@@ -121,6 +124,7 @@ export const oauth = (needs: OAuthNeeds) => {
   }
   const grants = grantRegistry([
     authorizationCode(giving),
+    deviceCode(giving),
     refreshToken(refreshing),
     clientCredentials({
       ...giving,
@@ -185,6 +189,8 @@ export const oauth = (needs: OAuthNeeds) => {
     .route('/', introspect({ ...authenticating, ...accepting, guard: needs.guard, organization }))
     .route('/', revoke(authenticating))
     .route('/', userinfo({ ...accepting, proofs: needs.proofs, certificateOf: needs.certificateOf, traceOf }))
+    .route('/', deviceAuthorization({ ...authenticating, baseUrl: config.server.baseUrl }))
+    .route('/', deviceVerification({ db, session, lifetimes: tokenValidation, traceOf, errorPage }))
     .route('/', jwks(keys))
     .route(
       '/',

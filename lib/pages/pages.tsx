@@ -11,7 +11,9 @@ import type { Log } from '../log.ts'
 import { requestedClaimNames } from '../sign-in/claims-request.ts'
 import { findInteraction, type Interaction, interactionCookie, type Stage } from '../sign-in/interaction.ts'
 import { findSessionById } from '../sign-in/session.ts'
+import { findPendingDevice, hasUserCode, userCodeCookie } from '../tokens/device-authorization.ts'
 import { consentPage } from './consent.tsx'
+import { deviceCodePage, deviceConsentPage, deviceDonePage } from './device.tsx'
 import { errorPage, type PageProblem } from './error.tsx'
 import { finishedPage } from './finished.tsx'
 import { formPostPage } from './form-post.tsx'
@@ -31,6 +33,14 @@ const over = {
   status: 400,
 }
 
+const overDevice = {
+  ...over,
+  message: 'This request of a device is over. Start again with the code that the device shows.',
+}
+
+/** A user code with as many dashes and spaces as somebody may type. */
+const longestCode = 32
+
 /** No user name is longer. */
 const longestHint = 255
 
@@ -44,6 +54,12 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
 
   const applicationOf = async ({ parameters }: Interaction) =>
     findClient(db, await readRevision(db), parameters.client_id ?? '')
+
+  /** What the scopes are called that the application is authorized for. */
+  const displayNamesOf = async ({ id }: Application): Promise<ReadonlyMap<string, string>> => {
+    const apis = await authorizedApis(db, id)
+    return new Map(apis.flatMap(({ scopes }) => scopes.map((scope) => [scope.name, scope.displayName])))
+  }
 
   /** A request that leaves the redirect URI out has the only registered one. */
   const redirectUriOf = ({ parameters }: Interaction, application: Application | undefined) =>
@@ -63,6 +79,31 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
       return { instead: finishedPage(application?.name, redirectUriOf(found.finished, application)) }
     }
     return { instead: error(c.req.raw, over) }
+  }
+
+  /** Shown only to the browser whose user entered the code that the device shows. */
+  const deviceConsent = async (c: Context): Promise<Response> => {
+    const opened = await open(c, 'sessionDataKey', 'login')
+    if ('instead' in opened) return opened.instead
+    const { key, interaction, application } = opened
+    if (interaction.sessionId === null) {
+      return c.redirect(`/authenticationendpoint/login.do?sessionDataKey=${encodeURIComponent(key)}`, 302)
+    }
+    const session = await findSessionById(db, interaction.sessionId)
+    const account = session && (await findAccount(db, session.accountId))
+    const id = interaction.source.device
+    const device = id === undefined ? undefined : await findPendingDevice(db, id, new Date())
+    const userCode = getCookie(c, userCodeCookie) ?? ''
+    if (!account || !application || !device || !hasUserCode(device, userCode))
+      return error(c.req.raw, overDevice)
+    return deviceConsentPage({
+      key,
+      application: application.name,
+      userName: account.userName,
+      userCode,
+      scopes: device.scopes,
+      displayNames: await displayNamesOf(application),
+    })
   }
 
   const routes = new Hono()
@@ -87,7 +128,6 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
       const account = session && (await findAccount(db, session.accountId))
       if (!account || !application || redirectUri === undefined) return error(c.req.raw, over)
       const { parameters } = interaction
-      const apis = await authorizedApis(db, application.id)
       return consentPage({
         key,
         application: application.name,
@@ -95,18 +135,16 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
         userName: account.userName,
         requestedSubject: parameters.requested_subject,
         scopes: [...new Set((parameters.scope ?? '').split(/\s+/).filter((scope) => scope !== ''))],
-        displayNames: new Map(
-          apis.flatMap(({ scopes }) => scopes.map((scope) => [scope.name, scope.displayName])),
-        ),
+        displayNames: await displayNamesOf(application),
         claims: claimsOf(parameters.claims),
         resources: [...new Set((parameters.resource ?? '').split(' ').filter((uri) => uri !== ''))],
       })
     })
     .get('/device.do', async (c) => {
-      const { key = '', user_code: code, failure, done } = c.req.query()
+      const { sessionDataKey, user_code: code, failure, done } = c.req.query()
       if (done === 'approved' || done === 'denied') return deviceDonePage(done)
-      if (c.req.query('sessionDataKey') === undefined) return deviceCodePage(code?.slice(0, 32), failure)
-      return deviceConsent(c, key)
+      if (sessionDataKey === undefined) return deviceCodePage(code?.slice(0, longestCode), failure)
+      return deviceConsent(c)
     })
     .get('/oauth2_error.do', (c) =>
       error(c.req.raw, { code: 'invalid_request', message: 'The request was refused.', status: 400 }),

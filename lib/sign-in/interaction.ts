@@ -17,6 +17,8 @@ export interface RequestSource {
   readonly signed: boolean
   /** The `request_uri` under which it was pushed (RFC 9126); it is spent with the answer. */
   readonly pushed: string | null
+  /** The device authorization that this sign-in is for, in the place of an authorization request (RFC 8628). */
+  readonly device?: string
 }
 
 export interface Interaction {
