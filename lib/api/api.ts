@@ -7,6 +7,9 @@ import { applications } from './applications/applications.ts'
 import type { OAuthRules } from './applications/oauth-settings.ts'
 import { configMgt } from './config-mgt/config-mgt.ts'
 import { configs } from './configs.ts'
+import { registration } from './dcr/dcr.ts'
+import { registerPath } from './dcr/registered.ts'
+import type { RegistrationRules } from './dcr/request.ts'
 import { gate } from './gate.ts'
 import { oidcScopes } from './oidc-scopes.ts'
 import { Problem, render, unexpected } from './problem.ts'
@@ -20,6 +23,8 @@ export interface ApiNeeds {
   readonly baseUrl: string
   /** What the deployment says about the OAuth settings of every application. */
   readonly oauthRules: OAuthRules
+  /** Undefined when clients cannot register. */
+  readonly registration?: RegistrationRules | undefined
 }
 
 /** The management REST APIs, mounted at /api. */
@@ -31,6 +36,7 @@ export const api = (needs: ApiNeeds) => {
     .route('/server/v1/api-resources', apiResources(needs))
     .route('/server/v1/applications', applications(needs))
     .route('/server/v1/oidc/scopes', oidcScopes(needs))
+    .route(registerPath, needs.registration ? registration(needs, needs.registration) : new Hono())
     .all(
       '*',
       // an unknown path tells nothing to who is not signed in

@@ -1,5 +1,5 @@
 /** Applications written: registered, changed, their OAuth settings replaced. Secrets come sealed. */
-import { exactly, write } from '../database/commit.ts'
+import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { ApplicationRecord, Settings } from './application-records.ts'
 import type { Caller } from './caller.ts'
@@ -25,6 +25,8 @@ export interface NewApplication {
   readonly model: Settings
   /** A client id and a secret are there in any case; without settings nobody can use them. */
   readonly oauth: Omit<OAuthSettings, 'settings'> & { readonly settings?: Settings | undefined }
+  /** It registers itself (RFC 7591): the SHA-256 of its registration access token, and what else is to be written. */
+  readonly registration?: { readonly hash: string; readonly writes: readonly Write[] } | undefined
 }
 
 const isNameTaken = async (db: Db, organizationId: string, name: string): Promise<boolean> =>
@@ -49,7 +51,7 @@ export const createApplication = async (
   db: Db,
   caller: Caller,
   now: Date,
-  { id, name, enabled, model, oauth }: NewApplication,
+  { id, name, enabled, model, oauth, registration }: NewApplication,
 ): Promise<Refused | undefined> => {
   const { organizationId } = caller
   if (await isNameTaken(db, organizationId, name)) return { refused: 'name-taken' }
@@ -64,16 +66,17 @@ export const createApplication = async (
     client_id: oauth.clientId,
     client_secret: oauth.sealedSecret,
     disabled_at: enabled ? null : time,
+    registration_hash: registration?.hash ?? null,
     model: JSON.stringify(model),
     oidc: JSON.stringify(oauth.settings ?? {}),
     created_at: time,
     modified_at: time,
   }
   const outcome = await change(db, caller, now, {
-    writes: [write(db.insertInto('application').values(row))],
+    writes: [write(db.insertInto('application').values(row)), ...(registration?.writes ?? [])],
     events: [
       {
-        event: 'application-created',
+        event: registration ? 'client-registered' : 'application-created',
         target: id,
         data: { name, enabled, ...(oauth.settings ? { clientId: oauth.clientId } : {}) },
         applicationId: id,

@@ -12,6 +12,7 @@ export const clientSignatures = [
   'ES384',
   'ES512',
   'EdDSA',
+  'Ed25519',
 ] as const
 
 /** How a client proves who it is at the token endpoint (RFC 7591 §2, RFC 8705 §2). */

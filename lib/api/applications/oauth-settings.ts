@@ -77,7 +77,7 @@ const checkHybrid = ({ hybridFlow: { enable, responseType } }: OAuth): void => {
 
 /** What each setting alone cannot show. Throws `Problem`. */
 const checkSettings = (written: OAuth, { signingAlgorithms }: OAuthRules): void => {
-  const { idToken, mayact = {}, clientAuthentication, requestObject, subject } = written
+  const { idToken, mayact = {}, clientAuthentication, requestObject } = written
   for (const origin of written.allowedOrigins) {
     const problem = originProblem(origin)
     if (problem !== undefined) throw invalidOAuth(`The allowed origin ${problem}.`)
@@ -103,8 +103,6 @@ const checkSettings = (written: OAuth, { signingAlgorithms }: OAuthRules): void 
     throw invalidOAuth('A client that does not authenticate is a public client: set publicClient.')
   if (mayact.jwks && mayact.jwksUri !== undefined)
     throw invalidOAuth('mayact.jwks and mayact.jwksUri exclude each other (RFC 7591 §2).')
-  if (subject?.sectorIdentifierUri?.startsWith('http:'))
-    throw invalidOAuth('subject.sectorIdentifierUri needs https (OpenID Connect Registration §5).')
 }
 
 /** The settings with every length of time filled in, and without what is not among them. */

@@ -1,0 +1,184 @@
+/** Client metadata as a client writes it (RFC 7591 §2, OpenID Connect Registration §2, RFC 9126 §6, RFC 9449 §5.2, WSO2). */
+import * as z from 'zod'
+import {
+  authenticationMethods,
+  registrableGrants,
+  registrableResponses,
+  responseTypeName,
+} from '../../directory/client-abilities.ts'
+import { impersonationScopes } from '../../directory/permissions.ts'
+import { hasUnseen } from '../../directory/readable-name.ts'
+import { clientSignature, publicKeys, redirectUri, webUrl } from '../applications/mayact-settings.ts'
+import { invalidMetadata, RegistrationError } from './error.ts'
+
+const text = z.string().max(2_048)
+const seconds = z.int().min(1).max(2_147_483_647)
+const grantType = z.string().refine((type) => (registrableGrants as readonly string[]).includes(type), {
+  error: 'cannot be registered by a client; an administrator grants what acts for others',
+})
+const responseType = z
+  .string()
+  .refine((type) => registrableResponses.has(responseTypeName(type)), {
+    error: 'cannot be registered by a client',
+  })
+  .transform(responseTypeName)
+const scopes = z
+  .string()
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/, 'must be scope names')
+  .refine((value) => !value.split(' ').some((scope) => impersonationScopes.has(scope)), {
+    error: 'names a permission that only an administrator grants',
+  })
+const name = z
+  .string()
+  .min(1)
+  .max(200)
+  .refine((value) => value.trim() === value && !hasUnseen(value), {
+    error: 'must be printable and neither begin nor end with a space',
+  })
+const credential = z.string().regex(/^[\x21-\x7e]{8,255}$/, 'must be 8 to 255 printable ASCII characters')
+
+const schema = z.object({
+  redirect_uris: z.array(redirectUri).max(50).optional(),
+  post_logout_redirect_uris: z.array(redirectUri).max(50).optional(),
+  response_types: z.array(responseType).max(20).optional(),
+  grant_types: z.array(grantType).min(1).max(20).optional(),
+  application_type: z.enum(['web', 'native']).default('web'),
+  client_name: name.optional(),
+  contacts: z.array(z.string().max(320)).max(20).optional(),
+  logo_uri: webUrl.optional(),
+  client_uri: webUrl.optional(),
+  policy_uri: webUrl.optional(),
+  tos_uri: webUrl.optional(),
+  jwks: publicKeys.optional(),
+  jwks_uri: webUrl.optional(),
+  scope: scopes.optional(),
+  software_id: text.optional(),
+  software_version: text.optional(),
+  software_statement: z.string().max(65_536).optional(),
+  subject_type: z.enum(['public', 'pairwise']).optional(),
+  sector_identifier_uri: webUrl.optional(),
+  token_endpoint_auth_method: z.enum(authenticationMethods).optional(),
+  token_endpoint_auth_signing_alg: clientSignature.optional(),
+  tls_client_auth_subject_dn: z.string().max(1_024).optional(),
+  tls_client_certificate_bound_access_tokens: z.boolean().optional(),
+  dpop_bound_access_tokens: z.boolean().optional(),
+  request_object_signing_alg: clientSignature.optional(),
+  require_signed_request_object: z.boolean().optional(),
+  require_pushed_authorization_requests: z.boolean().optional(),
+  id_token_signed_response_alg: z.string().optional(),
+  userinfo_signed_response_alg: z.string().optional(),
+  introspection_signed_response_alg: z.string().optional(),
+  authorization_signed_response_alg: z.string().optional(),
+  default_max_age: z.int().min(0).max(2_147_483_647).optional(),
+  require_auth_time: z.boolean().optional(),
+  default_acr_values: z
+    .array(z.string().regex(/^[\x21-\x7e]{1,255}$/))
+    .max(20)
+    .optional(),
+  initiate_login_uri: webUrl.optional(),
+  backchannel_logout_uri: webUrl.optional(),
+  backchannel_logout_session_required: z.boolean().optional(),
+  frontchannel_logout_uri: webUrl.optional(),
+  frontchannel_logout_session_required: z.boolean().optional(),
+  // RFC 7592 §2.2: a change repeats who is changed
+  client_id: z.string().optional(),
+  client_secret: z.string().optional(),
+  // WSO2's own
+  ext_param_client_id: credential.optional(),
+  ext_param_client_secret: credential.optional(),
+  ext_application_token_lifetime: seconds.optional(),
+  ext_user_token_lifetime: seconds.optional(),
+  ext_refresh_token_lifetime: seconds.optional(),
+  ext_id_token_lifetime: seconds.optional(),
+  ext_pkce_mandatory: z.boolean().optional(),
+  ext_pkce_support_plain: z.boolean().optional(),
+  ext_public_client: z.boolean().optional(),
+  ext_token_type: z.enum(['Default', 'JWT']).optional(),
+  token_type_extension: z.enum(['Default', 'JWT']).optional(),
+})
+
+export type ClientMetadata = z.output<typeof schema> & {
+  readonly redirect_uris: readonly string[]
+  readonly response_types: readonly string[]
+  readonly grant_types: readonly string[]
+}
+
+/** What would be promised and not kept: encryption, and certificates told apart by what nothing here reads. */
+const unsupported =
+  /_encrypted_response_(alg|enc)$|^request_object_encryption_(alg|enc)$|^tls_client_auth_san_/
+
+const checkStatement = (statement: string | undefined): void => {
+  if (statement === undefined) return
+  if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(statement))
+    throw new RegistrationError('invalid_software_statement', 'The software statement is not a signed JWT.')
+  throw new RegistrationError(
+    'unapproved_software_statement',
+    'No issuer of software statements is trusted here.',
+  )
+}
+
+/** Response types and grants that fit each other (RFC 7591 §2.1), the specifications' defaults filled in. */
+const withFlows = (written: z.output<typeof schema>): ClientMetadata => {
+  const { grant_types: grants, response_types: responses } = written
+  const redirects = !grants || grants.some((grant) => grant === 'authorization_code' || grant === 'implicit')
+  const response_types = [...new Set(responses ?? (redirects ? ['code'] : []))]
+  const needed = response_types.flatMap((type) => registrableResponses.get(type) ?? [])
+  const grant_types = [...new Set(grants ?? (needed.length > 0 ? needed : ['authorization_code']))]
+  const missing = needed.filter((grant) => !grant_types.includes(grant))
+  if (missing.length > 0)
+    throw invalidMetadata(`The response_types need the grant_types ${[...new Set(missing)].join(', ')}.`)
+  const redirect_uris = [...new Set(written.redirect_uris ?? [])]
+  if (redirect_uris.length === 0 && response_types.length > 0)
+    throw new RegistrationError('invalid_redirect_uri', 'redirect_uris: at least one is required.')
+  return { ...written, redirect_uris, response_types, grant_types }
+}
+
+/** OpenID Connect Registration §2, `application_type`: where browsers of each kind may be sent to. */
+const checkRedirects = (metadata: ClientMetadata): void => {
+  const implicit = metadata.grant_types.includes('implicit')
+  for (const uri of metadata.redirect_uris) {
+    const { protocol } = new URL(uri)
+    const isWeb = protocol === 'https:' || protocol === 'http:'
+    if (metadata.application_type === 'web' && (!isWeb || (implicit && protocol !== 'https:')))
+      throw new RegistrationError('invalid_redirect_uri', `redirect_uris: a web client needs https: ${uri}`)
+  }
+}
+
+const authenticates = (metadata: ClientMetadata): void => {
+  const method = metadata.token_endpoint_auth_method
+  const isPublic = method === 'none' || (method === undefined && metadata.ext_public_client === true)
+  if (isPublic && metadata.grant_types.includes('client_credentials'))
+    throw invalidMetadata('client_credentials needs a client that authenticates.')
+  if (method !== undefined && (method === 'none') !== (metadata.ext_public_client ?? method === 'none'))
+    throw invalidMetadata('token_endpoint_auth_method and ext_public_client contradict each other.')
+  if (metadata.jwks && metadata.jwks_uri !== undefined)
+    throw invalidMetadata('jwks and jwks_uri exclude each other.')
+  const needsKeys = method === 'private_key_jwt' || method === 'self_signed_tls_client_auth'
+  if (needsKeys && !metadata.jwks && metadata.jwks_uri === undefined)
+    throw invalidMetadata(`${method} needs jwks or jwks_uri.`)
+  if (method === 'tls_client_auth' && metadata.tls_client_auth_subject_dn === undefined)
+    throw invalidMetadata('tls_client_auth needs tls_client_auth_subject_dn.')
+}
+
+/** Reads and checks what a client wrote; what is unknown is ignored (RFC 7591 §2). Throws RegistrationError. */
+export const readMetadata = (body: unknown, signingAlgorithms: readonly string[]): ClientMetadata => {
+  const parsed = schema.safeParse(body)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    const [field = 'body'] = issue?.path ?? []
+    const code = field === 'redirect_uris' ? 'invalid_redirect_uri' : 'invalid_client_metadata'
+    throw new RegistrationError(code, `${issue?.path.join('.') || 'body'}: ${issue?.message}`)
+  }
+  // an object, or the schema would have refused it
+  const promised = Object.keys(body as object).find((key) => unsupported.test(key))
+  if (promised !== undefined) throw invalidMetadata(`${promised} is not supported.`)
+  checkStatement(parsed.data.software_statement)
+  for (const [key, value] of Object.entries(parsed.data)) {
+    if (key.endsWith('_signed_response_alg') && !signingAlgorithms.includes(String(value)))
+      throw invalidMetadata(`${key}: this server signs with ${signingAlgorithms.join(', ')}.`)
+  }
+  const metadata = withFlows(parsed.data)
+  checkRedirects(metadata)
+  authenticates(metadata)
+  return metadata
+}

@@ -1,0 +1,82 @@
+/** What registering a client and managing it share: the metadata of a request, its refusals, and trying again. */
+import type { Context } from 'hono'
+import type { Refused } from '../../directory/application-registry.ts'
+import type { Caller } from '../../directory/caller.ts'
+import { Lost } from '../../directory/change.ts'
+import type { OutboundRules } from '../../outbound.ts'
+import type { ApiNeeds } from '../api.ts'
+import { withoutNulls } from '../applications/model.ts'
+import { readJson } from '../body.ts'
+import { invalidMetadata, RegistrationError } from './error.ts'
+import { type ClientMetadata, readMetadata } from './metadata.ts'
+import { checkSector } from './sector.ts'
+
+export interface RegistrationRules {
+  /** False: anybody may register a client. */
+  readonly authenticationRequired: boolean
+  /** Without authentication, from one address. */
+  readonly perHour: number
+  readonly outbound: OutboundRules
+}
+
+const tries = 3
+
+/** Decides again what was overtaken; the gate does it for those who come through it. */
+export const again = async <Value>(work: () => Promise<Value>): Promise<Value> => {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof Lost)) throw error
+      if (attempt === tries)
+        throw new RegistrationError('temporarily_unavailable', 'Send the request once more.', 503)
+    }
+  }
+}
+
+/** The registry's refusal in words. */
+export const refusal = (refused: Refused, name: string) => {
+  if (refused.refused === 'forbidden')
+    return new RegistrationError(
+      'access_denied',
+      'This client was granted more than a client can register: only an administrator who holds that may change it.',
+      403,
+    )
+  return invalidMetadata(
+    refused.refused === 'name-taken'
+      ? `Application with the name ${name} already exist in the system`
+      : 'The client id is in use.',
+  )
+}
+
+/** Tokens of a client that registered itself live no longer than those of others. */
+const bounded = (metadata: ClientMetadata, { lifetimes }: ApiNeeds['oauthRules']): ClientMetadata => {
+  const least = (asked: number | undefined, usual: number) =>
+    asked === undefined ? undefined : Math.min(asked, usual)
+  return {
+    ...metadata,
+    ext_application_token_lifetime: least(
+      metadata.ext_application_token_lifetime,
+      lifetimes.applicationAccessTokenSeconds,
+    ),
+    ext_user_token_lifetime: least(metadata.ext_user_token_lifetime, lifetimes.userAccessTokenSeconds),
+    ext_refresh_token_lifetime: least(metadata.ext_refresh_token_lifetime, lifetimes.refreshTokenSeconds),
+    ext_id_token_lifetime: least(metadata.ext_id_token_lifetime, lifetimes.idTokenSeconds),
+  }
+}
+
+/** The metadata of a request, checked. Throws RegistrationError. */
+export const metadataIn = async (
+  c: Context,
+  caller: Caller,
+  oauthRules: ApiNeeds['oauthRules'],
+  outbound: OutboundRules,
+): Promise<ClientMetadata> => {
+  const read = readMetadata(withoutNulls(await readJson(c)), oauthRules.signingAlgorithms)
+  const metadata = caller.kind === 'client' ? bounded(read, oauthRules) : read
+  await checkSector(metadata, outbound)
+  return metadata
+}
+
+/** Secrets are in these answers. */
+export const uncached = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
