@@ -170,6 +170,8 @@ describe('the shipped deployment.toml', () => {
       .join('\n')
       .replace(/^# (?=\[|[a-z_]+ = )/gm, '')
       .replace('bind = "0.0.0.0"', '')
+      // a proxy that does not set it must not lend it to strangers
+      .replace(/^client_certificate_header = .*$/m, '')
     expect(uncommented).toContain('\nport = 9443')
     expect(uncommented).toContain('\niat_validity_period = "1h"')
     expect(configOf(uncommented)).toEqual(configOf(''))
@@ -922,6 +924,10 @@ id_token_validity = 5
 [oauth.grant_type.token_exchange]
 enable = false
 iat_validity_period = 90
+[oauth.grant_type.refresh_token]
+reuse_grace = 0
+[oauth.mutualtls]
+client_certificate_header = "X-SSL-CERT"
 [oauth.dpop]
 require_nonce = false
 [session]
@@ -959,6 +965,8 @@ audit_file = "audit.log"
           delegation: false,
           iatValiditySeconds: 90,
         },
+        refreshToken: { reuseGraceMilliseconds: 0 },
+        clientCertificateHeader: 'X-SSL-CERT',
         dpop: { requireNonce: false },
       },
       session: { idleSeconds: 90, lifetimeSeconds: 604_800, sameSite: 'none', interactionSeconds: 300 },

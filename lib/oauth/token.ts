@@ -51,17 +51,24 @@ const settle = async (
   for (let attempt = 1; ; attempt += 1) {
     const authenticated = await authenticateClient(needs, request, parameters)
     const { client, revision } = authenticated
-    const grant = grantFor(grants, parameters.get('grant_type'), client)
     const now = new Date()
-    const bound = client.oidc.mayact.dpopBoundAccessTokens
-    const proven = await proveClientKey(proofs, request, authenticated, bound, trace, now)
-    const answer = await grant.decide({
-      parameters,
-      client,
-      revision,
-      confirmation: proven.confirmation,
-      trace,
-      now,
+    let used = authenticated.writes
+    const decide = async () => {
+      const grant = grantFor(grants, parameters.get('grant_type'), client)
+      const bound = client.oidc.mayact.dpopBoundAccessTokens
+      const proven = await proveClientKey(proofs, request, authenticated, bound, trace, now)
+      used = proven.writes
+      const { confirmation } = proven
+      return {
+        grant,
+        proven,
+        answer: await grant.decide({ parameters, client, revision, confirmation, trace, now }),
+      }
+    }
+    const { grant, proven, answer } = await decide().catch(async (error: unknown) => {
+      // what was shown once cannot be shown again, whatever became of the request
+      if (error instanceof OAuthError && used.length > 0) await commit(db, used)
+      throw error
     })
     if ((await commit(db, [revisionIs(revision), ...proven.writes, ...answer.writes])) === 'committed') {
       if ('refused' in answer) throw answer.refused

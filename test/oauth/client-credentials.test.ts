@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import * as jose from 'jose'
+import { type Booted, boot } from '../boot.ts'
+import { databases } from '../databases.ts'
+import { nothingElse } from '../nothing-else.ts'
+import { createApplication } from '../scenario.ts'
+import { askToken, type Client, newClient, refusalOf, tokensOf } from './granted.ts'
+
+describe.each(databases)('client_credentials on $name', (database) => {
+  let server: Booted
+  let client: Client
+  beforeAll(async () => {
+    server = await boot(database)
+    client = await newClient(server, {
+      accessToken: { type: 'JWT', applicationAccessTokenExpiryInSeconds: 120 },
+    })
+  }, 60_000)
+  afterAll(() => server.stop())
+
+  const ask = (fields: Readonly<Record<string, string | undefined>> = {}, of = client) =>
+    askToken(server, of, { grant_type: 'client_credentials', ...fields })
+
+  test('it gives the client a token of its own, for its own time, and no other', async () => {
+    const scope = 'internal_user_mgt_list internal_user_mgt_view'
+    const { result } = await nothingElse(
+      server.db,
+      { lineage: { added: 1 }, token: { added: 1 }, audit: { added: 1 } },
+      () => ask({ scope }),
+    )
+    const tokens = await tokensOf(result)
+    expect(Object.keys(tokens)).toEqual(['access_token', 'token_type', 'expires_in', 'scope'])
+    expect([tokens.token_type, tokens.expires_in, tokens.scope]).toEqual(['Bearer', 120, scope])
+    const claims = jose.decodeJwt(tokens.access_token)
+    expect(claims).toMatchObject({ sub: client.clientId, aut: 'APPLICATION', scope, aud: client.clientId })
+    expect(claims.act).toBeUndefined()
+    const [row] = (await server.audit()).slice(-1)
+    expect(row).toMatchObject({ event: 'token-issued', initiator: client.clientId, target: client.clientId })
+  })
+
+  test('it has neither what the application may not have, nor what only people have, nor a way to impersonate', async () => {
+    const impersonating = await createApplication(server, {
+      name: 'IMPERSONATING',
+      oidc: { grantTypes: ['client_credentials'] },
+    })
+    const scope =
+      'openid profile offline_access internal_login internal_user_impersonate internal_user_mgt_delete internal_user_mgt_view'
+    const tokens = await tokensOf(await ask({ scope }, impersonating))
+    expect(tokens.scope).toBe('internal_user_mgt_view')
+    const none = await tokensOf(await ask({ scope: 'openid internal_user_impersonate' }, impersonating))
+    expect(none.scope).toBeUndefined()
+    expect(jose.decodeJwt(none.access_token).scope).toBeUndefined()
+  })
+
+  test('without scope it has none', async () => {
+    expect((await tokensOf(await ask())).scope).toBeUndefined()
+  })
+
+  test('a public client, a malformed scope and a foreign resource are refused', async () => {
+    const open = await newClient(server, { publicClient: true })
+    const without = await newClient(server, { grantTypes: ['authorization_code'] })
+    const refused = [
+      [() => ask({}, open), 'unauthorized_client'],
+      [() => ask({}, without), 'unauthorized_client'],
+      [() => ask({ scope: '"' }), 'invalid_scope'],
+      [() => ask({ resource: 'https://api.example/' }), 'invalid_target'],
+      [() => ask({ resource: '/scim2/Users' }), 'invalid_target'],
+    ] as const
+    for (const [asking, error] of refused) {
+      const { result } = await nothingElse(server.db, {}, asking)
+      expect(await refusalOf(result)).toEqual([400, error])
+    }
+  })
+})
