@@ -22,10 +22,11 @@ import type { Actor, FoundToken } from '../../tokens/token.ts'
 import { describable, OAuthError, type OAuthErrorCode } from '../error.ts'
 import { readResources } from '../resource.ts'
 import { parseScope } from '../scope.ts'
-import { presentedAs, provesKey, timesRefusal, tokenType } from './exchanged-token.ts'
+import { provesKey, timesRefusal, tokenType } from './exchanged-token.ts'
 import { explainForeignToken } from './foreign-token.ts'
 import type { GrantAnswer, GrantRequest } from './grant.ts'
 import type { ImpersonationExchangeNeeds } from './impersonation-exchange.ts'
+import { tokenTypeOf } from './user-tokens.ts'
 
 export interface DelegationExchangeNeeds extends ImpersonationExchangeNeeds {
   /** Seconds of an ID token where the application sets none. */
@@ -487,7 +488,7 @@ const issue = async (
       issued_token_type: asked.requested,
       scope: scopes.join(' '),
       // RFC 8693 §2.2.1: an ID token opens nothing
-      token_type: isIdToken ? 'N_A' : presentedAs(request.confirmation),
+      token_type: isIdToken ? 'N_A' : tokenTypeOf(request.confirmation),
       expires_in: numericDate(token.expiresAt) - numericDate(now),
     },
     writes: [

@@ -34,7 +34,3 @@ export const timesRefusal = (
 /** Whoever presents a token that is bound to a key has proved just that key (RFC 9449 §6, RFC 8705 §3). */
 export const provesKey = (token: FoundToken, proved: Confirmation | null): boolean =>
   token.confirmation === null || Bun.deepEquals(token.confirmation, proved)
-
-/** The `token_type` of what is bound to this key, or to none. */
-export const presentedAs = (confirmation: Confirmation | null): 'Bearer' | 'DPoP' =>
-  confirmation !== null && 'jkt' in confirmation ? 'DPoP' : 'Bearer'

@@ -19,9 +19,10 @@ import type { FoundToken } from '../../tokens/token.ts'
 import { describable, OAuthError } from '../error.ts'
 import { answersChallenge } from '../pkce.ts'
 import { parseScope } from '../scope.ts'
-import { invalid, presentedAs, provesKey, timesRefusal, tokenType } from './exchanged-token.ts'
+import { invalid, provesKey, timesRefusal, tokenType } from './exchanged-token.ts'
 import { explainForeignToken } from './foreign-token.ts'
 import type { GrantAnswer, GrantRequest } from './grant.ts'
+import { tokenTypeOf } from './user-tokens.ts'
 
 export interface ImpersonationExchangeNeeds extends DecideNeeds, ImpersonationNeeds {
   readonly db: Db
@@ -224,7 +225,7 @@ export const impersonationExchange = async (
       issued_token_type: presented.issuedTokenType,
       ...(started.refreshToken === undefined ? {} : { refresh_token: started.refreshToken }),
       scope: started.scopes.join(' '),
-      token_type: presentedAs(request.confirmation),
+      token_type: tokenTypeOf(request.confirmation),
       expires_in: numericDate(started.accessToken.expiresAt) - numericDate(now),
     },
     writes: started.writes,
