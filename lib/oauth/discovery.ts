@@ -1,95 +1,67 @@
-/** The discovery documents (OpenID Connect Discovery, RFC 8414): only what exists is advertised. */
-import { Hono } from 'hono'
+/** Where metadata is found: OpenID Connect Discovery §4, RFC 8414 §3, RFC 9728 §3, WebFinger (RFC 7033). */
+import { type Context, Hono } from 'hono'
 import { readRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { oidcScopesAt } from '../directory/oidc-scopes.ts'
 import { supportedClaims } from '../directory/user-claims.ts'
+import { type MetadataNeeds, metadata, protectedResources, tokenClaims } from './metadata.ts'
 
-export interface DiscoveryNeeds {
+export interface DiscoveryNeeds extends MetadataNeeds {
   readonly db: Db
-  readonly issuer: string
-  /** Absolute, without a trailing slash. */
-  readonly baseUrl: string
-  /** The configured one first. */
-  readonly signingAlgorithms: readonly string[]
-  readonly responseTypes: ReadonlyMap<string, unknown>
-  readonly grants: ReadonlyMap<string, unknown>
-  readonly allowQueryResponse: boolean
 }
 
-const claims = [
-  'iss',
-  'sub',
-  'aud',
-  'exp',
-  'iat',
-  'auth_time',
-  'nonce',
-  'azp',
-  'amr',
-  'sid',
-  's_hash',
-  'org_id',
-  'org_name',
-]
+/** A protected resource of ours (RFC 9728 §2). */
+const resourceMetadata = (
+  resource: string,
+  { issuer, baseUrl }: MetadataNeeds,
+  proofs: readonly string[],
+) => ({
+  resource,
+  authorization_servers: [issuer],
+  jwks_uri: `${baseUrl}/oauth2/jwks`,
+  bearer_methods_supported: ['header'],
+  dpop_signing_alg_values_supported: proofs,
+})
+
+const pathOf = (url: string): string => {
+  const { pathname } = new URL(url)
+  return pathname === '/' ? '' : pathname
+}
 
 export const discovery = (needs: DiscoveryNeeds) => {
   const { db, issuer, baseUrl } = needs
-  const document = {
-    issuer,
-    authorization_endpoint: `${baseUrl}/oauth2/authorize`,
-    token_endpoint: `${baseUrl}/oauth2/token`,
-    device_authorization_endpoint: `${baseUrl}/oauth2/device_authorize`,
-    jwks_uri: `${baseUrl}/oauth2/jwks`,
-    end_session_endpoint: `${baseUrl}/oidc/logout`,
-    check_session_iframe: `${baseUrl}/oidc/checksession`,
-    userinfo_endpoint: `${baseUrl}/oauth2/userinfo`,
-    introspection_endpoint: `${baseUrl}/oauth2/introspect`,
-    revocation_endpoint: `${baseUrl}/oauth2/revoke`,
-    userinfo_signing_alg_values_supported: [...needs.signingAlgorithms],
-    introspection_signing_alg_values_supported: [...needs.signingAlgorithms],
-    response_types_supported: [...needs.responseTypes.keys()],
-    response_modes_supported: ['fragment', 'form_post', ...(needs.allowQueryResponse ? ['query'] : [])],
-    grant_types_supported: [...needs.grants.keys()],
-    subject_types_supported: ['public', 'pairwise'],
-    id_token_signing_alg_values_supported: [...needs.signingAlgorithms],
-    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
-    code_challenge_methods_supported: ['S256', 'plain'],
-    prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
-    claims_parameter_supported: false,
-    request_parameter_supported: false,
-    request_uri_parameter_supported: false,
-    authorization_response_iss_parameter_supported: true,
-    backchannel_logout_supported: true,
-    backchannel_logout_session_supported: true,
-    frontchannel_logout_supported: true,
-    frontchannel_logout_session_supported: true,
-  }
+  const document = metadata(needs)
   /** The scopes of OpenID Connect are the administrators'. */
-  const current = async () => {
+  const current = async (c: Context) => {
     const revision = await readRevision(db)
     const [scopes, known] = await Promise.all([oidcScopesAt(db, revision), supportedClaims(db, revision)])
-    return {
+    return c.json({
       ...document,
       scopes_supported: [...scopes.keys()],
-      claims_supported: [...new Set([...claims, ...known])],
-    }
+      claims_supported: [...new Set([...tokenClaims, ...known])],
+    })
   }
-  const { pathname } = new URL(issuer)
-  return (
-    new Hono()
-      .get('/oauth2/:place/.well-known/openid-configuration', async (c) => {
-        const place = c.req.param('place')
-        if (place === 'token' || place === 'oidcdiscovery') return c.json(await current())
-        return c.text(
-          `Invalid path to the discovery document. Received path : ${place} is not resolvable`,
-          400,
-        )
-      })
-      .get('/oauth2/token/.well-known/oauth-authorization-server', async (c) => c.json(await current()))
-      // RFC 8414 §3.1 puts the well-known part before the issuer's path
-      .get(`/.well-known/oauth-authorization-server${pathname === '/' ? '' : pathname}`, async (c) =>
-        c.json(await current()),
-      )
-  )
+  const path = pathOf(issuer)
+  const suffixes = ['openid-configuration', 'oauth-authorization-server']
+  const app = new Hono().get('/oauth2/:place/.well-known/openid-configuration', (c) => {
+    const place = c.req.param('place')
+    if (place === 'token' || place === 'oidcdiscovery') return current(c)
+    return c.text(`Invalid path to the discovery document. Received path : ${place} is not resolvable`, 400)
+  })
+  // WSO2's places, and those of a configured issuer: the well-known part behind its path and, by RFC 8414 §3.1, before
+  const places = new Set([
+    '/oauth2/token/.well-known/oauth-authorization-server',
+    ...suffixes.flatMap((suffix) => [`/.well-known/${suffix}${path}`, `${path}/.well-known/${suffix}`]),
+  ])
+  places.delete('/oauth2/token/.well-known/openid-configuration')
+  for (const place of places) app.get(place, current)
+  for (const resource of protectedResources(baseUrl)) {
+    const said = resourceMetadata(resource, needs, document.dpop_signing_alg_values_supported)
+    const { origin, pathname } = new URL(resource)
+    // what a proxy publishes under a path of its own comes here without it
+    const own = pathname.slice(pathOf(baseUrl).length)
+    if (origin === new URL(baseUrl).origin)
+      app.get(`/.well-known/oauth-protected-resource${own}`, (c) => c.json(said))
+  }
+  return app
 }
