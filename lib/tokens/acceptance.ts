@@ -1,11 +1,11 @@
 /**
  * Whether a presented value is a token that counts now: one of ours, of a class that is taken there, alive by its lineage,
- * of an active application, and of people who are neither locked nor disabled. Userinfo and introspection ask this;
- * nothing is written.
+ * of an active application, and of people who are neither locked nor disabled. The gate of the APIs, userinfo and
+ * introspection ask this; nothing is written.
  */
 import { readRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
-import { type Account, findAccounts, isActive } from '../directory/accounts.ts'
+import { type Account, findAccount, findAccounts, isActive } from '../directory/accounts.ts'
 import { type Application, findClient } from '../directory/applications.ts'
 import { type FoundToken, findToken, type TokenClass } from './token.ts'
 
@@ -36,17 +36,6 @@ const no = (why: string): Acceptance => ({ token: undefined, why })
 const isSpent = (token: FoundToken): boolean =>
   token.spentAt !== null || (token.class === 'subject' && token.startedAt !== null)
 
-/** Somebody whom a token names is a person or a client of ours; whoever is unknown counts no longer. */
-const isAtWork = async (
-  db: Db,
-  revision: number,
-  accounts: ReadonlyMap<string, Account>,
-  id: string,
-): Promise<boolean> => {
-  const account = accounts.get(id)
-  return account ? isActive(account) : ((await findClient(db, revision, id))?.active ?? false)
-}
-
 /** Judges a value as of now. */
 export const acceptToken = async (
   { db, impersonationEnabled }: AcceptanceNeeds,
@@ -61,14 +50,19 @@ export const acceptToken = async (
   if (token.impersonationId !== null && !impersonationEnabled) return no('impersonation is switched off')
   const application = await findClient(db, revision, token.clientId)
   if (!application?.active) return no('application not active')
-  if (token.subjectId === token.clientId && token.actorId === null)
+  const { subjectId, actorId, actor } = token
+  if (subjectId === token.clientId && actorId === null)
     return { token, revision, application, subject: undefined, people: [] }
-  const ids =
-    token.actorId === null ? ([token.subjectId] as const) : ([token.subjectId, token.actorId] as const)
-  const accounts = await findAccounts(db, ids)
-  for (const id of ids) {
-    if (!(await isAtWork(db, revision, accounts, id))) return no('somebody it names is not active')
+  const accounts = await findAccounts(db, actorId === null ? [subjectId] : [subjectId, actorId])
+  const people: Account[] = []
+  // in an impersonation the current actor of a chain may be another one than the impersonator
+  for (const id of new Set([subjectId, actorId, actor?.sub])) {
+    if (typeof id !== 'string') continue
+    const account = accounts.get(id) ?? (await findAccount(db, id))
+    if (account) people.push(account)
+    // whoever is no person is a client of ours
+    const isAtWork = account ? isActive(account) : ((await findClient(db, revision, id))?.active ?? false)
+    if (!isAtWork) return no('somebody it names is not active')
   }
-  const people = [...accounts.values()]
-  return { token, revision, application, subject: accounts.get(token.subjectId), people }
+  return { token, revision, application, subject: accounts.get(subjectId), people }
 }
