@@ -22,15 +22,10 @@ import { certificateProblem, certificateThumbprint, readCertificate } from './cl
 import { OAuthError } from './error.ts'
 import { failed, type PresentedClient, presentedClient } from './presented-client.ts'
 
-/** What this server offers, for its metadata. */
-export const authenticationMethods = [
-  'client_secret_basic',
-  'client_secret_post',
-  'private_key_jwt',
-  'none',
-] as const
-/** And these where a proxy hands certificates on. */
+/** The methods by which a proxy hands a certificate on (RFC 8705 §2). */
 export const certificateMethods = ['tls_client_auth', 'self_signed_tls_client_auth'] as const
+
+type CertificateMethod = (typeof certificateMethods)[number]
 
 export interface ClientRules extends AssertionRules {
   /** The client's certificate as a trusted proxy's header has it; undefined from anybody else. */
@@ -58,10 +53,9 @@ export interface AuthenticatedClient {
 
 const digest = (value: string) => createHash('sha256').update(value).digest()
 
-const byCertificate = (
-  method: string | undefined,
-): method is 'tls_client_auth' | 'self_signed_tls_client_auth' =>
-  method === 'tls_client_auth' || method === 'self_signed_tls_client_auth'
+/** Whether the client proves itself by the certificate of its connection. */
+export const byCertificate = (method: string | undefined): method is CertificateMethod =>
+  certificateMethods.some((name) => name === method)
 
 /** Whether the application takes the method; where it says nothing, a secret, or for a public client its id. */
 const accepts = ({ oidc }: Application, method: PresentedClient['method']): boolean => {

@@ -13,7 +13,7 @@ import { type AcceptanceNeeds, type AcceptedToken, acceptToken } from '../tokens
 import { numericDate } from '../tokens/claims.ts'
 import type { Issuer } from '../tokens/issuer.ts'
 import { subOf } from '../tokens/subject-identifier.ts'
-import { authenticateClient, type ClientNeeds, certificateMethods } from './client-authentication.ts'
+import { authenticateClient, byCertificate, type ClientNeeds } from './client-authentication.ts'
 import { tokenTypeOf } from './dpop.ts'
 import { OAuthError, type OAuthErrorCode } from './error.ts'
 import { failed, presentedClient } from './presented-client.ts'
@@ -115,8 +115,7 @@ const namesClient = async (db: Db, authorization: string): Promise<boolean> => {
 /** Knowing a client's id is no authorization: tokens could be guessed at (RFC 7662 §2.1). */
 const isUnproven = (client: Application, request: Request, form: Parameters): boolean => {
   const method = client.oidc.clientAuthentication.tokenEndpointAuthMethod
-  const byCertificate = certificateMethods.some((name) => name === method)
-  return presentedClient(request, form).method === 'none' && !byCertificate
+  return presentedClient(request, form).method === 'none' && !byCertificate(method)
 }
 
 const askingClient = async (needs: IntrospectNeeds, request: Request, form: Parameters): Promise<Asker> => {

@@ -21,14 +21,14 @@ const hostsOf = (callbacks: readonly string[]): readonly string[] => [
       .flatMap((callback) => callback.match(/[a-z][a-z0-9+.-]*:\/\/[^/?#|)]+/gi) ?? [])
       .map((url) => {
         const plain = url.replaceAll('\\', '')
-        return URL.canParse(plain) ? new URL(plain).host.toLowerCase() : plain.toLowerCase()
+        return URL.canParse(plain) ? new URL(plain).hostname.toLowerCase() : plain.toLowerCase()
       }),
   ),
 ]
 
 const sectorOf = ({ id, oidc }: Application): string => {
   const uri = oidc.subject.sectorIdentifierUri
-  if (uri !== undefined && URL.canParse(uri)) return new URL(uri).host.toLowerCase()
+  if (uri !== undefined && URL.canParse(uri)) return new URL(uri).hostname.toLowerCase()
   const [only, ...others] = hostsOf([...oidc.callbackURLs, ...oidc.mayact.redirectUris])
   return only !== undefined && others.length === 0 ? only : `application ${id}`
 }
