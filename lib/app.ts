@@ -12,6 +12,7 @@ import type { Vault } from './keys/secrets.ts'
 import type { SigningKeys } from './keys/signing.ts'
 import type { Log } from './log.ts'
 import { certificateThumbprint, readCertificate } from './oauth/client-certificate.ts'
+import { withCors } from './oauth/cors.ts'
 import { type OAuthPlugins, oauth } from './oauth/oauth.ts'
 import { pages } from './pages/pages.tsx'
 import { scim } from './scim/scim.ts'
@@ -162,7 +163,7 @@ export const app = (needs: AppNeeds): App => {
       traces.set(request, trace)
       const certificate = certificateHeader && incoming.headers.get(certificateHeader)
       if (certificate && isTrusted(peer)) certificates.set(request, certificate)
-      return secured(await server.fetch(request), trace)
+      return secured(await withCors(db, request, place.path, async () => server.fetch(request)), trace)
     },
   }
 }

@@ -9,6 +9,7 @@ export const webUrlProblem = (text: string): string | undefined => {
   if (/[^\x21-\x7e]|[\\"<>^`{|}]/.test(text) || !/^https?:\/\/[^/?#]/i.test(text) || !URL.canParse(text))
     return 'is not an absolute https URL'
   const { protocol, hostname, username, password } = new URL(text)
+  if (!/^([a-z\d_.-]+|\[[\da-f:.]+\])$/i.test(hostname)) return 'has a host that is no name'
   if (username !== '' || password !== '') return 'has a user name or password'
   if (protocol === 'http:' && !isLoopback(hostname))
     return 'is http: only localhost, 127.0.0.1 and [::1] may be, all others need https'

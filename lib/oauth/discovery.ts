@@ -32,7 +32,7 @@ export const discovery = (needs: DiscoveryNeeds) => {
   const { db, issuer, baseUrl } = needs
   const document = metadata(needs)
   /** The scopes of OpenID Connect are the administrators'. */
-  const current = async (c: Context) => {
+  const current = async (c: Context): Promise<Response> => {
     const revision = await readRevision(db)
     const [scopes, known] = await Promise.all([oidcScopesAt(db, revision), supportedClaims(db, revision)])
     return c.json({
@@ -43,7 +43,7 @@ export const discovery = (needs: DiscoveryNeeds) => {
   }
   const path = pathOf(issuer)
   const suffixes = ['openid-configuration', 'oauth-authorization-server']
-  const app = new Hono().get('/oauth2/:place/.well-known/openid-configuration', (c) => {
+  const app = new Hono().get('/oauth2/:place/.well-known/openid-configuration', async (c) => {
     const place = c.req.param('place')
     if (place === 'token' || place === 'oidcdiscovery') return current(c)
     return c.text(`Invalid path to the discovery document. Received path : ${place} is not resolvable`, 400)

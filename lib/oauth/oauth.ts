@@ -37,6 +37,7 @@ import { responseTypeRegistry } from './response-types/registry.ts'
 import { revoke } from './revoke.ts'
 import { token } from './token.ts'
 import { userinfo } from './userinfo.ts'
+import { webfinger } from './webfinger.ts'
 
 /** What plugins bring; their validators are among the other ones. */
 export interface OAuthPlugins {
@@ -201,9 +202,11 @@ export const oauth = (needs: OAuthNeeds) => {
         signingAlgorithms: config.oauth.signingAlgorithms,
         responseTypes,
         grants,
-        allowQueryResponse: impersonation.allowQueryResponse,
+        registration: config.oauth.registration.enabled,
+        clientCertificates: config.oauth.clientCertificateHeader !== undefined,
       }),
     )
+    .route('/', webfinger({ issuer, hosts: config.server.hosts }))
     .onError((error, c) => {
       const { id } = traceOf(c.req.raw)
       const headers = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }

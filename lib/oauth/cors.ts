@@ -1,0 +1,61 @@
+/**
+ * Which scripts of other origins may read an answer (Fetch Standard, CORS): documents that are public from everywhere; the
+ * endpoints that single-page applications call, and our own APIs, from the `allowedOrigins` of an active application.
+ * Never with credentials: no cookie counts here. Anything else has no header, and the browser keeps it from the script.
+ */
+import { readRevision } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import { isAllowedOrigin } from '../directory/allowed-origins.ts'
+
+const isPublic = (path: string): boolean => /\/\.well-known\//.test(path) || path === '/oauth2/jwks'
+
+const endpoints = new Set(['/oauth2/token', '/oauth2/userinfo', '/oauth2/revoke', '/oauth2/par'])
+
+/** Registration is for servers and administrators. */
+const isForApplications = (path: string): boolean =>
+  endpoints.has(path) ||
+  path.startsWith('/scim2/') ||
+  (path.startsWith('/api/') && !path.startsWith('/api/identity/oauth2/dcr/'))
+
+const methods = 'GET, POST, PUT, PATCH, DELETE'
+const requestHeaders = 'Authorization, Content-Type, Accept, DPoP, activityid'
+const responseHeaders = 'WWW-Authenticate, DPoP-Nonce, Location, Retry-After, activityid'
+
+/** The headers that let a script of `origin` read what `path` answers; undefined when CORS has no place there. */
+const headersFor = async (db: Db, path: string, origin: string | null): Promise<Headers | undefined> => {
+  if (isPublic(path)) return new Headers({ 'Access-Control-Allow-Origin': '*' })
+  if (!isForApplications(path)) return undefined
+  // what one origin may read is no answer for another's cache
+  const headers = new Headers({ Vary: 'Origin' })
+  if (origin === null || origin === 'null') return headers
+  if (await isAllowedOrigin(db, await readRevision(db), origin)) {
+    headers.set('Access-Control-Allow-Origin', origin)
+    headers.set('Access-Control-Expose-Headers', responseHeaders)
+  }
+  return headers
+}
+
+/** Answers a preflight itself, and puts the headers on what `answer` gives. `path` is without a tenant. */
+export const withCors = async (
+  db: Db,
+  request: Request,
+  path: string,
+  answer: () => Promise<Response>,
+): Promise<Response> => {
+  const headers = await headersFor(db, path, request.headers.get('origin'))
+  if (!headers) return answer()
+  if (request.method === 'OPTIONS') {
+    if (headers.has('Access-Control-Allow-Origin')) {
+      headers.set('Access-Control-Allow-Methods', isPublic(path) ? 'GET' : methods)
+      headers.set('Access-Control-Allow-Headers', requestHeaders)
+      headers.set('Access-Control-Max-Age', '600')
+    }
+    return new Response(null, { status: 204, headers })
+  }
+  const response = await answer()
+  headers.forEach((value, name) => {
+    if (name === 'vary') response.headers.append(name, value)
+    else response.headers.set(name, value)
+  })
+  return response
+}
