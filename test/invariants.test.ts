@@ -909,6 +909,11 @@ for (const database of databases) {
             'POST /oidc/logout',
             'POST /oauth2/authorize',
             'POST /oauth2/token',
+            'POST /oauth2/introspect',
+            'POST /oauth2/revoke',
+            // by its token, and an actor may (test/oauth/userinfo.test.ts)
+            'GET /oauth2/userinfo',
+            'POST /oauth2/userinfo',
           ].sort(),
         )
         expect(
