@@ -884,16 +884,12 @@ for (const database of databases) {
         ).toEqual(
           [
             'ALL /oauth2/authorize',
-            'DELETE /api/identity/oauth2/dcr/v1.1/register/:client',
             'GET /.well-known/oauth-authorization-server/oauth2/token',
             'GET /.well-known/oauth-protected-resource/api',
             'GET /.well-known/oauth-protected-resource/scim2',
             'GET /.well-known/openid-configuration/oauth2/token',
             'GET /.well-known/webfinger',
-            // a client by its registration access token, everybody else by a rule
-            'GET /api/identity/oauth2/dcr/v1.1/register/:client',
-            'POST /api/identity/oauth2/dcr/v1.1/register',
-            'PUT /api/identity/oauth2/dcr/v1.1/register/:client',
+            'GET /authenticationendpoint/device.do',
             'GET /authenticationendpoint/login.do',
             'GET /authenticationendpoint/oauth2_authz.do',
             'GET /authenticationendpoint/oauth2_error.do',
@@ -908,8 +904,12 @@ for (const database of databases) {
             'GET /oidc/logout',
             'POST /oidc/logout',
             'POST /oauth2/authorize',
+            'POST /oauth2/device',
+            'POST /oauth2/device_authorize',
             'POST /oauth2/token',
             'POST /oauth2/introspect',
+            'ALL /oauth2/par',
+            'POST /oauth2/par',
             'POST /oauth2/revoke',
             // by its token, and an actor may (test/oauth/userinfo.test.ts)
             'GET /oauth2/userinfo',
