@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { commit, readRevision } from '../../lib/database/commit.ts'
+import { bump, commit, readRevision, write } from '../../lib/database/commit.ts'
 import { findClient } from '../../lib/directory/applications.ts'
 import { mintClientAccessToken, mintDelegatedAccessToken } from '../../lib/tokens/access-token.ts'
 import { beginGrant } from '../../lib/tokens/grant.ts'
