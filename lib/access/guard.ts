@@ -34,6 +34,14 @@ const rules = new WeakMap<object, Rule>()
 /** The rule a route's handler was made with; for the test that enumerates all routes. */
 export const ruleOf = (handler: object): Rule | undefined => rules.get(handler)
 
+/** A route that lets others in by means of its own, and everybody else through the gate: it has the gate's rule. */
+export const besideGate = <H extends object>(handler: H, guarded: object): H => {
+  const rule = rules.get(guarded)
+  if (!rule) throw new Error('not a guarded handler')
+  rules.set(handler, rule)
+  return handler
+}
+
 const tries = 3
 
 /** Binds the gate to a door's way of wording a refusal. */

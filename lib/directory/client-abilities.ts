@@ -37,6 +37,7 @@ export const registrableGrants = [
 /** The response types that a client may register for itself, each with the grants that it needs (OIDC Registration §2). */
 export const registrableResponses: ReadonlyMap<string, readonly string[]> = new Map([
   ['code', ['authorization_code']],
+  ['token', ['implicit']],
   ['id_token', ['implicit']],
   ['id_token token', ['implicit']],
   ['code id_token', ['authorization_code', 'implicit']],

@@ -188,7 +188,7 @@ for (const database of databases) {
           'POST',
           '/api/server/v1/applications',
           {
-            name: `lists ${bad}`,
+            name: `lists ${bad}.`,
             inboundProtocolConfiguration: {
               oidc: { grantTypes: ['client_credentials'], allowedOrigins: [bad] },
             },

@@ -3,6 +3,7 @@
  * unless the deployment opens it to everybody. Nothing that acts for others can be registered.
  */
 import { type Context, Hono } from 'hono'
+import { besideGate } from '../../access/guard.ts'
 import { readRevision, revisionIs } from '../../database/commit.ts'
 import { createApplication } from '../../directory/application-registry.ts'
 import { type Caller, clientCaller } from '../../directory/caller.ts'
@@ -68,17 +69,19 @@ export const registration = (needs: ApiNeeds, rules: RegistrationRules) => {
     register(caller, c, newCredential()),
   )
 
-  return new Hono()
-    .post('/', (c) => {
-      if (rules.authenticationRequired || c.req.header('authorization') !== undefined)
-        return registerByPermission(c)
-      return again(async () => {
-        const [clientId, revision] = [newCredential(), await readRevision(db)]
-        const trace = guard.traceOf(c.req.raw)
-        const guards = [revisionIs(revision)]
-        return register(clientCaller(organization.id, clientId, revision, guards, trace), c, clientId)
-      })
+  const registerOpenly = async (c: Context): Promise<Response> => {
+    if (rules.authenticationRequired || c.req.header('authorization') !== undefined)
+      return registerByPermission(c)
+    return again(async () => {
+      const [clientId, revision] = [newCredential(), await readRevision(db)]
+      const trace = guard.traceOf(c.req.raw)
+      const guards = [revisionIs(revision)]
+      return register(clientCaller(organization.id, clientId, revision, guards, trace), c, clientId)
     })
+  }
+
+  return new Hono()
+    .post('/', besideGate(registerOpenly, registerByPermission))
     .route('/', manage(needs, rules))
     .onError((error, c) => {
       if (error instanceof RegistrationError || (error instanceof Problem && error.status < 500))

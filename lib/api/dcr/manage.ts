@@ -4,6 +4,7 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import { type Context, Hono } from 'hono'
+import { besideGate } from '../../access/guard.ts'
 import { readRevision, revisionIs } from '../../database/commit.ts'
 import { type Caller, clientCaller } from '../../directory/caller.ts'
 import {
@@ -96,11 +97,12 @@ export const manage = (needs: ApiNeeds, rules: RegistrationRules) => {
     const byPermission = guarded(permission, async (caller, c: Context) =>
       work(c, caller, await require({ clientId: parameter(c, 'client') })),
     )
-    return (c: Context): Promise<Response> =>
+    const own = (c: Context): Promise<Response> =>
       again(async () => {
         const itself = await clientItself(c)
         return itself ? work(c, itself.caller, itself.found, itself.token) : byPermission(c)
       })
+    return besideGate(own, byPermission)
   }
 
   return new Hono()
