@@ -12,7 +12,7 @@ import { grantedScopes } from '../../directory/permissions.ts'
 import { userClaims } from '../../directory/user-claims.ts'
 import { mintUserAccessToken } from '../../tokens/access-token.ts'
 import { issueCode } from '../../tokens/authorization-code.ts'
-import { numericDate } from '../../tokens/claims.ts'
+import { numericDate, wholeSecond } from '../../tokens/claims.ts'
 import { accessSeconds, beginGrant, type GrantLifetimes, grantEndsAt } from '../../tokens/grant.ts'
 import { mintIdToken, type SignIn } from '../../tokens/id-token.ts'
 import type { Issuer, Minted } from '../../tokens/issuer.ts'
@@ -152,7 +152,8 @@ export const standardResponseType = (name: StandardName, needs: StandardNeeds): 
       ...(claims === undefined ? {} : { claims }),
       sub,
     }
-    const endsAt = plusSeconds(now, accessSeconds(client, needs.grantLifetimes))
+    const issuedAt = wholeSecond(now)
+    const endsAt = plusSeconds(issuedAt, accessSeconds(client, needs.grantLifetimes))
     const sessionId = scopes.includes(offlineAccess) ? null : signIn.sessionId
     const grant = beginGrant(db, {
       sessionId,
@@ -211,7 +212,7 @@ export const standardResponseType = (name: StandardName, needs: StandardNeeds): 
           ? ([
               ['access_token', token.value],
               ['token_type', confirmation && 'jkt' in confirmation ? 'DPoP' : 'Bearer'],
-              ['expires_in', String(Math.floor((token.expiresAt.getTime() - now.getTime()) / 1000))],
+              ['expires_in', String(numericDate(token.expiresAt) - numericDate(issuedAt))],
               ...(scope === '' ? [] : [['scope', scope] as const]),
             ] as const)
           : []),
