@@ -51,11 +51,11 @@ const share = (measured: Measured, algorithm: 'RS256' | 'ES256', signatures: num
 const measure = async (
   label: string,
   options: DeploymentOptions,
-  parts: readonly ('flow' | 'exchange')[],
+  parts: readonly ('flow' | 'exchange' | 'resource')[],
 ) => {
   const server = await deploy(options)
   try {
-    const { authorize, exchange } = await prepareScenario(server.origin, clients)
+    const { authorize, exchange, introspect, userinfo } = await prepareScenario(server.origin, clients)
     const { pid } = server.process
     if (parts.includes('exchange')) {
       const stock: Tokens[] = []
@@ -76,8 +76,19 @@ const measure = async (
       add(`${label}: exchange${note}`, measured, share(measured, options.algorithm, 1), await memoryOf(pid))
     }
     if (parts.includes('flow')) {
-      const measured = await closedLoop(clients, seconds, async (client) => exchange(await authorize(client)))
+      const measured = await closedLoop(clients, seconds, async (client) => {
+        await exchange(await authorize(client))
+      })
       add(`${label}: whole flow`, measured, share(measured, options.algorithm, 3), await memoryOf(pid))
+    }
+    if (parts.includes('resource')) {
+      const tokens = await Promise.all(
+        Array.from({ length: clients }, async (_, client) => exchange(await authorize(client))),
+      )
+      for (const [name, call] of Object.entries({ introspection: introspect, userinfo })) {
+        const measured = await closedLoop(clients, seconds, (client) => call(tokens[client] ?? ''))
+        add(`${label}: ${name}`, measured, '', await memoryOf(pid))
+      }
     }
   } finally {
     await server.stop()
@@ -99,7 +110,7 @@ const start = async () => {
 }
 
 await start()
-await measure('SQLite, RS256', { algorithm: 'RS256' }, ['exchange', 'flow'])
+await measure('SQLite, RS256', { algorithm: 'RS256' }, ['exchange', 'flow', 'resource'])
 await measure('SQLite, ES256', { algorithm: 'ES256' }, ['exchange', 'flow'])
 await measure(
   'SQLite on a disk with 2 ms more to sync, ES256',
@@ -109,7 +120,7 @@ await measure(
 const postgres = await databases[1]?.create()
 if (postgres?.type === 'postgres') {
   const database = `type = "postgres"\nurl = "${postgres.url}"`
-  await measure('Postgres, RS256', { algorithm: 'RS256', database }, ['exchange', 'flow'])
+  await measure('Postgres, RS256', { algorithm: 'RS256', database }, ['exchange', 'flow', 'resource'])
 }
 await cleanUp()
 console.log(

@@ -11,7 +11,7 @@ export interface Tokens {
   readonly idToken: string
 }
 
-/** Sets a server up and signs `clients` impersonators in; then `authorize` and `exchange` are the two calls. */
+/** Sets a server up and signs `clients` impersonators in; then `authorize`, `exchange` and the others are single calls. */
 export const prepareScenario = async (origin: string, clients: number) => {
   const send = async (method: string, path: string, body?: unknown): Promise<Response> => {
     const response = await fetch(`${origin}${path}`, {
@@ -118,7 +118,7 @@ export const prepareScenario = async (origin: string, clients: number) => {
   }
 
   const Authorization = `Basic ${Buffer.from(`${protocol.clientId}:${protocol.clientSecret}`).toString('base64')}`
-  const exchange = async ({ subjectToken, idToken }: Tokens): Promise<void> => {
+  const exchange = async ({ subjectToken, idToken }: Tokens): Promise<string> => {
     const response = await fetch(`${origin}/oauth2/token`, {
       method: 'POST',
       headers: { Authorization, 'Content-Type': 'application/x-www-form-urlencoded' },
@@ -126,6 +126,25 @@ export const prepareScenario = async (origin: string, clients: number) => {
     })
     const body = (await response.json()) as { access_token?: string }
     if (!body.access_token) throw new Error(`no token: ${response.status} ${JSON.stringify(body)}`)
+    return body.access_token
   }
-  return { authorize, exchange }
+
+  const introspect = async (token: string): Promise<void> => {
+    const response = await fetch(`${origin}/oauth2/introspect`, {
+      method: 'POST',
+      headers: { Authorization, 'Content-Type': 'application/x-www-form-urlencoded' },
+      body: `token=${token}`,
+    })
+    const body = (await response.json()) as { active?: boolean }
+    if (body.active !== true) throw new Error(`not active: ${response.status}`)
+  }
+
+  const userinfo = async (token: string): Promise<void> => {
+    const response = await fetch(`${origin}/oauth2/userinfo`, {
+      headers: { Authorization: `Bearer ${token}` },
+    })
+    const body = (await response.json()) as { sub?: string }
+    if (body.sub !== subject) throw new Error(`not the subject: ${response.status}`)
+  }
+  return { authorize, exchange, introspect, userinfo }
 }
