@@ -4,7 +4,7 @@ import type { Db } from '../database/connect.ts'
 import type { ApplicationRecord, Settings } from './application-records.ts'
 import type { Caller } from './caller.ts'
 import { change, Lost } from './change.ts'
-import { hasSubjectToken, lacksToChange } from './impersonation-power.ts'
+import { lacksToChange } from './impersonation-power.ts'
 
 /** Why an application is not written; `forbidden` names what the caller would have to hold. */
 export type Refused =
@@ -56,7 +56,7 @@ export const createApplication = async (
   const { organizationId } = caller
   if (await isNameTaken(db, organizationId, name)) return { refused: 'name-taken' }
   if (await isClientIdTaken(db, oauth.clientId)) return { refused: 'client-id-taken' }
-  const lacking = await lacksToChange(db, caller, { subjectToken: hasSubjectToken(oauth.settings) })
+  const lacking = await lacksToChange(db, caller, { settings: [oauth.settings] })
   if (lacking.length > 0) return { refused: 'forbidden', lacking }
   const time = now.toISOString()
   const row = {
@@ -107,7 +107,7 @@ export const updateApplication = async (
   asked: ApplicationChange,
 ): Promise<Refused | undefined> => {
   const { id, oidc } = application
-  const lacking = await lacksToChange(db, caller, { id, subjectToken: hasSubjectToken(oidc) })
+  const lacking = await lacksToChange(db, caller, { id, settings: [oidc] })
   if (lacking.length > 0) return { refused: 'forbidden', lacking }
   const renamed = asked.name !== undefined && asked.name !== application.name
   if (renamed && (await isNameTaken(db, application.organizationId, asked.name)))
@@ -158,8 +158,7 @@ export const replaceOAuth = async (
   { clientId, settings, ...secret }: Omit<OAuthSettings, 'sealedSecret'> & { readonly sealedSecret?: string },
 ): Promise<Refused | undefined> => {
   const { id, name, oidc } = application
-  const subjectToken = hasSubjectToken(oidc) || hasSubjectToken(settings)
-  const lacking = await lacksToChange(db, caller, { id, subjectToken })
+  const lacking = await lacksToChange(db, caller, { id, settings: [oidc, settings] })
   if (lacking.length > 0) return { refused: 'forbidden', lacking }
   const renamed = clientId !== application.clientId
   if (renamed && (await isClientIdTaken(db, clientId))) return { refused: 'client-id-taken' }

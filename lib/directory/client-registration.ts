@@ -52,7 +52,7 @@ export const lacksToManage = async (
   caller: Caller,
   { id, oidc }: Pick<Registration, 'id' | 'oidc'>,
 ): Promise<readonly string[]> => {
-  const lacking = await lacksToChange(db, caller, { id, subjectToken: hasSubjectToken(oidc) })
+  const lacking = await lacksToChange(db, caller, { id, settings: [oidc] })
   const granted =
     caller.kind === 'client'
       ? [...grantedGrants(oidc), ...(hasSubjectToken(oidc) ? ['subjectToken.enable'] : [])]
@@ -85,7 +85,7 @@ export const replaceRegistration = async (
   const { id, clientId, oidc } = registration
   const lacking = [
     ...(await lacksToManage(db, caller, registration)),
-    ...(await lacksToChange(db, caller, { id, subjectToken: hasSubjectToken(settings) })),
+    ...(await lacksToChange(db, caller, { id, settings: [settings] })),
   ]
   if (lacking.length > 0) return { refused: 'forbidden', lacking }
   if (await isNameTaken(db, registration, name)) return { refused: 'name-taken' }

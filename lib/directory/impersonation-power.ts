@@ -1,28 +1,40 @@
-/** Who may change an application that may impersonate: those who hold the permission that it uses (invariant 14). */
+/**
+ * Who may change an application that has power of its own: those who hold what it uses (invariant 14). That is the
+ * permission to impersonate, and, of a client that gets tokens for itself, every scope it is authorized for.
+ */
 import type { Db } from '../database/connect.ts'
 import type { Caller } from './caller.ts'
 import { impersonationScopes } from './permissions.ts'
 
+type Settings = Readonly<Record<string, unknown>> | undefined
+
+/** Whether the settings let the client have tokens for itself. */
+const hasClientCredentials = (oidc: Settings): boolean =>
+  Array.isArray(oidc?.grantTypes) && oidc.grantTypes.includes('client_credentials')
+
 /**
- * The permissions that `caller` lacks to change the application: every impersonation scope that it is authorized for.
+ * The permissions that `caller` lacks to change the application, whose settings are and are to be those: every
+ * impersonation scope that it is authorized for, every scope at all when it has `client_credentials`.
  * One that may ask for subject tokens and is authorized for none needs one of those that exist at all.
  */
 export const lacksToChange = async (
   db: Db,
   caller: Caller,
-  application: { readonly id?: string; readonly subjectToken: boolean },
+  application: { readonly id?: string; readonly settings: readonly Settings[] },
 ): Promise<readonly string[]> => {
-  const authorized = application.id
+  const all = application.id
     ? await db
         .selectFrom('application_scope')
         .select('scope_name as name')
         .where('application_id', '=', application.id)
-        .where('scope_name', 'in', [...impersonationScopes])
         .orderBy('scope_name')
         .execute()
     : []
-  const lacking = authorized.filter(({ name }) => !caller.may(name))
-  if (authorized.length > 0 || !application.subjectToken) return lacking.map(({ name }) => name)
+  const authorized = all.filter(({ name }) => impersonationScopes.has(name))
+  const used = application.settings.some(hasClientCredentials) ? all : authorized
+  const lacking = used.filter(({ name }) => !caller.may(name)).map(({ name }) => name)
+  const subjectToken = application.settings.some(hasSubjectToken)
+  if (lacking.length > 0 || authorized.length > 0 || !subjectToken) return lacking
   const existing = await db
     .selectFrom('scope')
     .select('name')
@@ -33,7 +45,7 @@ export const lacksToChange = async (
 }
 
 /** Whether the settings switch subject tokens on. */
-export const hasSubjectToken = (oidc: Readonly<Record<string, unknown>> | undefined): boolean => {
+export const hasSubjectToken = (oidc: Settings): boolean => {
   const setting = oidc?.subjectToken
   return typeof setting === 'object' && setting !== null && 'enable' in setting && setting.enable === true
 }

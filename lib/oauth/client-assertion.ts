@@ -7,25 +7,11 @@ import * as z from 'zod'
 import type { Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { Application } from '../directory/applications.ts'
+import { clientSignatures } from '../directory/client-abilities.ts'
 import type { OutboundRules } from '../outbound.ts'
 import { isUsed, useOnce } from '../tokens/used-value.ts'
 import { clientKeys } from './client-keys.ts'
 import { failed } from './presented-client.ts'
-
-/** Never `none`, never a shared secret. */
-export const assertionAlgorithms = [
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-  'PS256',
-  'PS384',
-  'PS512',
-  'RS256',
-  'RS384',
-  'RS512',
-] as const
 
 const hour = 3_600
 /** How far the client's clock may be off, in seconds. */
@@ -53,7 +39,7 @@ export const verifyAssertion = async (
 ): Promise<readonly Write[]> => {
   const { tokenEndpointAuthSigningAlg: pinned, tokenEndpointAllowReusePvtKeyJwt: reusable } =
     client.oidc.clientAuthentication
-  const algorithms = assertionAlgorithms.filter((algorithm) => pinned === undefined || algorithm === pinned)
+  const algorithms = clientSignatures.filter((algorithm) => pinned === undefined || algorithm === pinned)
   const { clientId } = client
   const { payload } = await jwtVerify(assertion, await clientKeys(client, outbound), {
     algorithms,

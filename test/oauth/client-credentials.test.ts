@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import * as jose from 'jose'
 import { type Booted, boot } from '../boot.ts'
 import { databases } from '../databases.ts'
+import { account, role } from '../fixtures.ts'
 import { nothingElse } from '../nothing-else.ts'
-import { createApplication } from '../scenario.ts'
+import { basic, createApplication } from '../scenario.ts'
 import { askToken, type Client, newClient, refusalOf, tokensOf } from './granted.ts'
 
 describe.each(databases)('client_credentials on $name', (database) => {
@@ -53,6 +54,33 @@ describe.each(databases)('client_credentials on $name', (database) => {
 
   test('without scope it has none', async () => {
     expect((await tokensOf(await ask())).scope).toBeUndefined()
+  })
+
+  test('nobody manages himself the scopes of an application that he does not hold', async () => {
+    const { db } = server
+    const manager = await account(db, { userName: 'manager', password: 'Manager@123' })
+    const permissions = ['internal_application_mgt_view', 'internal_application_mgt_update']
+    await role(db, { name: 'Managers', permissions, users: [manager] })
+    const Authorization = basic('manager', 'Manager@123')
+    const quiet = await newClient(server, {
+      grantTypes: ['authorization_code'],
+      subjectToken: { enable: false },
+    })
+    const pathOf = ({ applicationId }: Client) =>
+      `/api/server/v1/applications/${applicationId}/inbound-protocols/oidc`
+    const read = async (of: Client) =>
+      (await (await server.send('GET', pathOf(of), undefined, { Authorization })).json()) as Record<
+        string,
+        unknown
+      >
+    const model = await read(quiet)
+    expect(model.clientSecret).toBe(quiet.clientSecret)
+    // neither may he become the client that has them, nor give it the grant
+    expect((await read(client)).clientSecret).toBeUndefined()
+    const { result } = await nothingElse(db, {}, () =>
+      server.send('PUT', pathOf(quiet), { ...model, grantTypes: ['client_credentials'] }, { Authorization }),
+    )
+    expect(result.status).toBe(403)
   })
 
   test('a public client, a malformed scope and a foreign resource are refused', async () => {

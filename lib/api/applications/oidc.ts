@@ -4,7 +4,7 @@ import { Hono } from 'hono'
 import { type ApplicationRecord, findApplication } from '../../directory/application-records.ts'
 import { replaceOAuth } from '../../directory/application-registry.ts'
 import type { Caller } from '../../directory/caller.ts'
-import { hasSubjectToken, lacksToChange } from '../../directory/impersonation-power.ts'
+import { lacksToChange } from '../../directory/impersonation-power.ts'
 import type { ApiNeeds } from '../api.ts'
 import { parse, readJson } from '../body.ts'
 import { gate } from '../gate.ts'
@@ -45,8 +45,8 @@ export const oidcRoutes = (needs: ApiNeeds) => {
         const application = await requireApplication(caller, parameter(c, 'id'))
         const { id, clientId, sealedSecret, revokedAt, oidc } = application
         if (!oidc) throw notConfigured(id)
-        // looking is not enough to become a client that may impersonate
-        const lacking = await lacksToChange(db, caller, { id, subjectToken: hasSubjectToken(oidc) })
+        // looking is not enough to become a client that may impersonate, or has scopes for itself
+        const lacking = await lacksToChange(db, caller, { id, settings: [oidc] })
         const clientSecret = lacking.length > 0 ? undefined : vault.openText(sealedSecret, id)
         return c.json(renderOAuth(oidc, { clientId, clientSecret, revoked: revokedAt !== null }))
       }),
