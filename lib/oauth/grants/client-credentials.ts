@@ -7,11 +7,11 @@ import type { Db } from '../../database/connect.ts'
 import { impersonationScopes } from '../../directory/permissions.ts'
 import { mintClientAccessToken } from '../../tokens/access-token.ts'
 import type { Issuer } from '../../tokens/issuer.ts'
+import { tokenTypeOf } from '../dpop.ts'
 import { OAuthError } from '../error.ts'
 import { readResources } from '../resource.ts'
 import { parseScope } from '../scope.ts'
 import type { Grant, GrantAnswer } from './grant.ts'
-import { tokenTypeOf } from './user-tokens.ts'
 
 export interface ClientCredentialsNeeds {
   readonly db: Db

@@ -19,6 +19,7 @@ import type { Minted } from '../../tokens/issuer.ts'
 import { lineageAlive } from '../../tokens/lineage.ts'
 import { subjectIdentifier, subOf } from '../../tokens/subject-identifier.ts'
 import type { Actor, FoundToken } from '../../tokens/token.ts'
+import { tokenTypeOf } from '../dpop.ts'
 import { describable, OAuthError, type OAuthErrorCode } from '../error.ts'
 import { readResources } from '../resource.ts'
 import { parseScope } from '../scope.ts'
@@ -26,7 +27,6 @@ import { provesKey, timesRefusal, tokenType } from './exchanged-token.ts'
 import { explainForeignToken } from './foreign-token.ts'
 import type { GrantAnswer, GrantRequest } from './grant.ts'
 import type { ImpersonationExchangeNeeds } from './impersonation-exchange.ts'
-import { tokenTypeOf } from './user-tokens.ts'
 
 export interface DelegationExchangeNeeds extends ImpersonationExchangeNeeds {
   /** Seconds of an ID token where the application sets none. */

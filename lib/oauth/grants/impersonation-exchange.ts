@@ -16,13 +16,13 @@ import {
 } from '../../impersonation/impersonations.ts'
 import { numericDate } from '../../tokens/claims.ts'
 import type { FoundToken } from '../../tokens/token.ts'
+import { tokenTypeOf } from '../dpop.ts'
 import { describable, OAuthError } from '../error.ts'
 import { answersChallenge } from '../pkce.ts'
 import { parseScope } from '../scope.ts'
 import { invalid, provesKey, timesRefusal, tokenType } from './exchanged-token.ts'
 import { explainForeignToken } from './foreign-token.ts'
 import type { GrantAnswer, GrantRequest } from './grant.ts'
-import { tokenTypeOf } from './user-tokens.ts'
 
 export interface ImpersonationExchangeNeeds extends DecideNeeds, ImpersonationNeeds {
   readonly db: Db

@@ -3,6 +3,7 @@ import { record } from '../../audit.ts'
 import type { Db } from '../../database/connect.ts'
 import { mintClientAccessToken } from '../../tokens/access-token.ts'
 import type { Issuer } from '../../tokens/issuer.ts'
+import { tokenTypeOf } from '../dpop.ts'
 import { OAuthError, type OAuthErrorCode } from '../error.ts'
 import type { Grant, GrantAnswer } from './grant.ts'
 
@@ -40,7 +41,7 @@ export const pluginGrant = (
   { db, issuer, organization }: PluginGrantNeeds,
 ): Grant => ({
   type: plugin.type,
-  async decide({ parameters, client, trace, now }): Promise<GrantAnswer> {
+  async decide({ parameters, client, confirmation, trace, now }): Promise<GrantAnswer> {
     // RFC 6749 §4.4: what a client does for itself needs a client that has proven who it is
     if (client.oidc.publicClient) {
       throw new OAuthError('unauthorized_client', 'This grant needs a client that authenticates.')
@@ -71,13 +72,13 @@ export const pluginGrant = (
       issuer,
       client,
       organization,
-      { scopes, claims, seconds },
+      { scopes, claims, seconds, confirmation },
       now,
     )
     return {
       response: {
         access_token: token.value,
-        token_type: 'Bearer',
+        token_type: tokenTypeOf(confirmation),
         expires_in: seconds,
         scope: scopes.join(' '),
       },

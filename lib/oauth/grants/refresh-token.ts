@@ -10,12 +10,13 @@ import { accessSeconds, extendGrant, refreshSeconds } from '../../tokens/grant.t
 import { endLineage } from '../../tokens/lineage.ts'
 import { issueRefreshToken, spendRefreshToken, unusedSuccessor } from '../../tokens/refresh-token.ts'
 import { type FoundToken, findToken } from '../../tokens/token.ts'
+import { tokenTypeOf } from '../dpop.ts'
 import { OAuthError } from '../error.ts'
 import { readResources } from '../resource.ts'
 import { parseScope } from '../scope.ts'
 import type { Grant, GrantAnswer, GrantRequest } from './grant.ts'
 import { invalidGrant, refusal } from './refusal.ts'
-import { tokenTypeOf, type UserTokenNeeds, userTokens } from './user-tokens.ts'
+import { type UserTokenNeeds, userTokens } from './user-tokens.ts'
 
 export interface RefreshTokenNeeds extends UserTokenNeeds {
   /** How long a rotated one may be presented again; 0 for never. */

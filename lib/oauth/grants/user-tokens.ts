@@ -2,6 +2,7 @@
  * The tokens of a user who signed in himself, by whatever grant: an access token, with `openid` an ID token, and what
  * has to be true still when they are committed. Permissions are those of the moment, never those of the first request.
  */
+
 import type { Write } from '../../database/commit.ts'
 import type { Db } from '../../database/connect.ts'
 import { type Account, accountIs, findAccount, isActive } from '../../directory/accounts.ts'
@@ -16,6 +17,7 @@ import type { Issuer, Minted } from '../../tokens/issuer.ts'
 import { lineageAlive } from '../../tokens/lineage.ts'
 import { subjectIdentifier } from '../../tokens/subject-identifier.ts'
 import type { Confirmation, TokenContext } from '../../tokens/token.ts'
+import { tokenTypeOf } from '../dpop.ts'
 
 export interface UserTokenNeeds {
   readonly db: Db
@@ -62,10 +64,6 @@ const scopesLeft = async (
   const granted = await grantedScopes(db, revision, account, application, scopes)
   return scopes.filter((scope) => granted.has(scope) || scope === 'offline_access')
 }
-
-/** `token_type` of what is bound to a key, or not (RFC 9449 §5). */
-export const tokenTypeOf = (confirmation: Confirmation | null): 'Bearer' | 'DPoP' =>
-  confirmation !== null && 'jkt' in confirmation ? 'DPoP' : 'Bearer'
 
 /** Mints them, or undefined when the account is not active. `nonce` is told to the first ID token of a grant alone. */
 export const userTokens = async (

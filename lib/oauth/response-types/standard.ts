@@ -2,6 +2,7 @@
  * The response types of OAuth 2.0 and OpenID Connect (RFC 6749 §3.1.1, OAuth 2.0 Multiple Response Type Encoding): any
  * of `code`, `token` and `id_token` together, and `none`. What one request gives hangs on one grant.
  */
+
 import { type AuditEvent, record, type Trace } from '../../audit.ts'
 import { revisionIs, type Write } from '../../database/commit.ts'
 import type { Db } from '../../database/connect.ts'
@@ -20,6 +21,7 @@ import { lineageAlive } from '../../tokens/lineage.ts'
 import { subjectIdentifier } from '../../tokens/subject-identifier.ts'
 import type { TokenContext } from '../../tokens/token.ts'
 import { passwordContext } from '../authentication-context.ts'
+import { tokenTypeOf } from '../dpop.ts'
 import { OAuthError } from '../error.ts'
 import type { AuthorizationRequest, ResponseAnswer, ResponseType } from './response-type.ts'
 
@@ -211,7 +213,7 @@ export const standardResponseType = (name: StandardName, needs: StandardNeeds): 
         ...(token
           ? ([
               ['access_token', token.value],
-              ['token_type', confirmation && 'jkt' in confirmation ? 'DPoP' : 'Bearer'],
+              ['token_type', tokenTypeOf(confirmation)],
               ['expires_in', String(numericDate(token.expiresAt) - numericDate(issuedAt))],
               ...(scope === '' ? [] : [['scope', scope] as const]),
             ] as const)
