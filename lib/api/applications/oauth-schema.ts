@@ -85,7 +85,8 @@ export const oauthSchema = z.looseObject({
   clientAuthentication: clientAuthentication.optional(),
   requestObject: z
     .looseObject({
-      requestObjectSigningAlg: unset(clientSignature),
+      // unsigned ones only where somebody says so, and validateRequestObjectSignature does not say otherwise
+      requestObjectSigningAlg: unset(z.union([clientSignature, z.literal('none')])),
       encryption: encryption.optional(),
     })
     .optional(),
