@@ -93,6 +93,23 @@ const mail = (db: Db, id: string, sentAt: string | null, gaveUpAt: string | null
     }),
   )
 
+const notice = (db: Db, id: string, sentAt: string | null, gaveUpAt: string | null = null) =>
+  write(
+    db.insertInto('logout_notice').values({
+      id,
+      client_id: 'client',
+      url: 'https://client.example/told',
+      subject: 's',
+      session_id: 'a-session',
+      created_at: ago(90),
+      attempts: 1,
+      next_attempt_at: null,
+      sent_at: sentAt,
+      gave_up_at: gaveUpAt,
+      sender: '',
+    }),
+  )
+
 for (const database of databases) {
   describe(`housekeeping on ${database.name}`, () => {
     let server: Booted
@@ -100,7 +117,14 @@ for (const database of databases) {
     let accountId: string
     const put = async (...writes: Write[]) => expect(await commit(db, writes)).toBe('committed')
     const ids = async (
-      table: 'lineage' | 'session' | 'impersonation' | 'interaction' | 'login_failure' | 'outbox',
+      table:
+        | 'lineage'
+        | 'session'
+        | 'impersonation'
+        | 'interaction'
+        | 'login_failure'
+        | 'outbox'
+        | 'logout_notice',
     ) => (await db.selectFrom(table).select('id').orderBy('id').execute()).map(({ id }) => id)
     const hashes = async () =>
       (await db.selectFrom('token').select('hash').orderBy('hash').execute()).map(({ hash }) => hash)
@@ -152,6 +176,13 @@ for (const database of databases) {
         mail(db, 'given-up-lately', null, ago(29)),
         mail(db, 'waiting', null),
       )
+      await put(
+        notice(db, 'sent', ago(1.1)),
+        notice(db, 'sent-lately', ago(0.9)),
+        notice(db, 'given-up', null, ago(31)),
+        notice(db, 'given-up-lately', null, ago(29)),
+        notice(db, 'waiting', null),
+      )
       const audit = (await db.selectFrom('audit').select('id').execute()).length
 
       const housekeeper = startHousekeeper(db, log, never)
@@ -165,6 +196,7 @@ for (const database of databases) {
       expect(await ids('interaction')).toEqual(['open', 'told'])
       expect(await ids('login_failure')).toEqual(['counts'])
       expect(await ids('outbox')).toEqual(['given-up-lately', 'sent-lately', 'waiting'])
+      expect(await ids('logout_notice')).toEqual(['given-up-lately', 'sent-lately', 'waiting'])
       expect((await db.selectFrom('audit').select('id').execute()).length).toBe(audit)
       expect(await housekeeper.tidy()).toBe(0)
       await housekeeper.stop()
@@ -179,6 +211,7 @@ for (const database of databases) {
         await ids('lineage'),
       ]).toEqual([[], [], [], []])
       expect(await ids('outbox')).toEqual(['waiting'])
+      expect(await ids('logout_notice')).toEqual(['waiting'])
     })
 
     test('two processes do it at once, beside commits, and nothing of it fails', async () => {
