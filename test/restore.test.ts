@@ -3,10 +3,12 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { endUnfinished } from '../lib/commands/end-unfinished.ts'
 import { runScript } from '../lib/database/commit.ts'
 import type { Db } from '../lib/database/connect.ts'
+import { deviceCodeGrant } from '../lib/tokens/device-authorization.ts'
 import { hashOf } from '../lib/tokens/token.ts'
-import { type Booted, boot } from './boot.ts'
+import { type Booted, basic, boot } from './boot.ts'
 import { locationOf } from './browser.ts'
 import { databases } from './databases.ts'
+import { askToken, newClient, newCode, newPerson, redeem, refusalOf } from './oauth/granted.ts'
 import { authorizePath, exchange, logIn, obtainSubjectToken, setUp, type TokenResponse } from './scenario.ts'
 
 let booted: Booted | undefined
@@ -34,6 +36,25 @@ const ways: [string, (typeof databases)[number], (db: Db) => Promise<unknown>][]
 
 for (const [name, database, end] of ways) {
   describe(name, () => {
+    test('what is spent once is spent', async () => {
+      const server = await boot(database)
+      booted = server
+      const { db } = server
+      const client = await newClient(server, { grantTypes: ['authorization_code', deviceCodeGrant] })
+      const person = await newPerson(server, client)
+      const code = await newCode(server, client, person)
+      const authorization = await server.request('/oauth2/device_authorize', {
+        method: 'POST',
+        body: new URLSearchParams({ scope: 'openid' }),
+        headers: { Authorization: basic(client.clientId, client.clientSecret) },
+      })
+      const { device_code } = (await authorization.json()) as { device_code: string }
+      await end(db)
+      expect(await refusalOf(await redeem(server, client, code.value))).toEqual([400, 'invalid_grant'])
+      const polled = await askToken(server, client, { grant_type: deviceCodeGrant, device_code })
+      expect(await refusalOf(polled)).toEqual([400, 'invalid_grant'])
+    })
+
     test('it ends what was not started, cookies and pending logins, and nothing that was started', async () => {
       const server = await boot(database)
       booted = server

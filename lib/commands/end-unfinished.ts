@@ -1,6 +1,6 @@
 /**
  * What a restored database must not begin twice. A subject token that was spent after the backup is unspent in it, and
- * a browser session that was signed out is alive: both end here. What had been started goes on, in the sessions that
+ * a browser session that was signed out is alive: both end here, with codes, pushed requests and device codes. What had been started goes on, in the sessions that
  * it was started in, so every token that was answered before the backup stays known.
  */
 import { record } from '../audit.ts'
@@ -8,6 +8,9 @@ import { close, commit, write } from '../database/commit.ts'
 import { connect, type Db } from '../database/connect.ts'
 
 const initiator = 'restore'
+
+/** What is spent once, and was spent since, for all that the backup knows. */
+const singleUse = ['interaction', 'authorization_code', 'pushed_request', 'device_authorization'] as const
 
 /** Counts of what was ended. */
 export interface Ended {
@@ -44,7 +47,9 @@ export const endUnfinished = async (db: Db, backup: string, now: Date): Promise<
     ),
     // the cookie is worth nothing any more; the lineage stays, for what was started in the session
     write(db.updateTable('session').set({ ends_at: at }).where('ends_at', '>', at)),
-    write(db.updateTable('interaction').set({ spent_at: at }).where('spent_at', 'is', null)),
+    ...singleUse.map((table) =>
+      write(db.updateTable(table).set({ spent_at: at }).where('spent_at', 'is', null)),
+    ),
     // the server that starts next takes its line over
     record(
       db,
