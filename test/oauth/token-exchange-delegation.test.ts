@@ -26,12 +26,14 @@ import {
   clientToken,
   createService,
   delegation,
+  type Exchanged,
   exchanged,
   organization,
   type Parameters,
   rowOf,
   userTokens,
 } from './exchanged-tokens.ts'
+import { type Key, newKey } from './proof.ts'
 
 for (const database of databases) {
   describe(`a token exchange of access tokens on ${database.name}`, () => {
@@ -399,6 +401,52 @@ for (const database of databases) {
         await setLocked(server, bob.id, true)
         expect((await call(access_token, 'GET', `/scim2/Users/${alice.id}`)).status).toBe(401)
         await setLocked(server, bob.id, false)
+      })
+    })
+
+    describe('of a token that is bound to a key', () => {
+      /** The exchange with a proof, and once more with the nonce that the server asks for. */
+      const proved = async (key: Key, parameters: Parameters) => {
+        const attempt = async (nonce?: string) =>
+          ask(server, frontend, parameters, {
+            DPoP: await key.proof('POST', '/oauth2/token', nonce === undefined ? {} : { nonce }),
+          })
+        const first = await attempt()
+        const nonce = first.headers.get('dpop-nonce')
+        return first.status === 400 && nonce !== null ? attempt(nonce) : first
+      }
+
+      test('whoever proves the key has a token that is bound to it, nobody else has any', async () => {
+        const [key, other] = [await newKey(), await newKey()]
+        const { accessToken } = await tokenOf(alice, { confirmation: { jkt: key.jkt } })
+        const good = await proved(key, delegation(accessToken))
+        const body = (await good.json()) as Exchanged
+        expect([good.status, body.token_type]).toEqual([200, 'DPoP'])
+        expect(jose.decodeJwt(body.access_token).cnf).toEqual({ jkt: key.jkt })
+        expect((await rowOf(server, body.access_token)).confirmation).toEqual({ jkt: key.jkt })
+        const bad = await proved(other, delegation(accessToken))
+        expect([bad.status, ((await bad.json()) as { error: string }).error]).toEqual([
+          400,
+          'invalid_request',
+        ])
+        expect((await lastRow())?.data.reason).toBe('subject_token_key_unproven')
+      })
+
+      test('an actor token wants its key, too, so tokens of two keys are never exchanged together', async () => {
+        const [key, other] = [await newKey(), await newKey()]
+        const subject = await tokenOf(alice, { confirmation: { jkt: key.jkt } })
+        const same = await tokenOf(bob, { confirmation: { jkt: key.jkt } })
+        const another = await tokenOf(bob, { confirmation: { jkt: other.jkt } })
+        expect((await proved(key, delegation(subject.accessToken, same.accessToken))).status).toBe(200)
+        expect((await proved(key, delegation(subject.accessToken, another.accessToken))).status).toBe(400)
+        expect((await lastRow())?.data.reason).toBe('actor_token_key_unproven')
+      })
+
+      test('one that is not bound becomes bound by a proof', async () => {
+        const key = await newKey()
+        const { accessToken } = await tokenOf(alice)
+        const body = (await (await proved(key, delegation(accessToken))).json()) as Exchanged
+        expect(jose.decodeJwt(body.access_token).cnf).toEqual({ jkt: key.jkt })
       })
     })
 
