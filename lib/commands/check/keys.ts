@@ -48,7 +48,7 @@ export const checkEncryption = async (
   }
 }
 
-/** The key that signs, and the certificates of all that are alive. */
+/** The keys that sign, one of each algorithm, and the certificates of all that are alive. */
 export const checkSigning = async (
   config: Config,
   db: Db,
@@ -56,26 +56,31 @@ export const checkSigning = async (
   now: Date,
 ): Promise<readonly Finding[]> => {
   const name = 'signing keys'
-  const { signingAlgorithm } = config.oauth
   const rows = await db
     .selectFrom('signing_key')
     .select(['kid', 'algorithm', 'certificate', 'private_key', 'active_from'])
     .where((key) => key.or([key('retired_at', 'is', null), key('retired_at', '>', now.toISOString())]))
     .orderBy('active_from', 'desc')
     .execute()
-  const current = rows.find(
-    ({ algorithm, active_from }) => algorithm === signingAlgorithm && active_from <= now.toISOString(),
-  )
-  if (!current) return [note(name, `none for ${signingAlgorithm} yet: the next start makes one`)]
-  try {
-    vault?.open(current.private_key, current.kid)
-  } catch (error) {
-    if (!(error instanceof SealError)) throw error
-    return [wrong(name, `the private key ${current.kid} does not open: ${error.message}`)]
+  const signing = config.oauth.signingAlgorithms.map((wanted) => ({
+    wanted,
+    key: rows.find(({ algorithm, active_from }) => algorithm === wanted && active_from <= now.toISOString()),
+  }))
+  const missing = signing.filter(({ key }) => key === undefined).map(({ wanted }) => wanted)
+  const none = missing.map((wanted) => note(name, `none for ${wanted} yet: the next start makes one`))
+  const kids = new Set(signing.flatMap(({ key }) => key?.kid ?? []))
+  for (const { key } of signing) {
+    try {
+      if (key) vault?.open(key.private_key, key.kid)
+    } catch (error) {
+      if (!(error instanceof SealError)) throw error
+      return [wrong(name, `the private key ${key?.kid} does not open: ${error.message}`)]
+    }
   }
-  return rows.map(({ kid, algorithm, certificate }) => {
+  const found = rows.map(({ kid, algorithm, certificate }) => {
     const end = new Date(new X509Certificate(certificate).validTo)
-    const what = `${algorithm} ${kid === current.kid ? 'signs' : 'is published'}; its certificate`
-    return lasting(name, what, end, now, 'rotate the signing key')
+    const what = `${algorithm} ${kids.has(kid) ? 'signs' : 'is published'}; its certificate`
+    return lasting(name, what, end, now, 'rotate the signing key: mayact keys rotate')
   })
+  return [...none, ...found]
 }
