@@ -51,11 +51,12 @@ const share = (measured: Measured, algorithm: 'RS256' | 'ES256', signatures: num
 const measure = async (
   label: string,
   options: DeploymentOptions,
-  parts: readonly ('flow' | 'exchange' | 'resource')[],
+  parts: readonly ('flow' | 'exchange' | 'grants' | 'resource')[],
 ) => {
   const server = await deploy(options)
   try {
-    const { authorize, exchange, introspect, userinfo } = await prepareScenario(server.origin, clients)
+    const scenario = await prepareScenario(server.origin, clients)
+    const { authorize, exchange, introspect, userinfo } = scenario
     const { pid } = server.process
     if (parts.includes('exchange')) {
       const stock: Tokens[] = []
@@ -80,6 +81,24 @@ const measure = async (
         await exchange(await authorize(client))
       })
       add(`${label}: whole flow`, measured, share(measured, options.algorithm, 3), await memoryOf(pid))
+    }
+    if (parts.includes('grants')) {
+      const { clientCredentials, codeFlow, refresh } = scenario
+      const { algorithm } = options
+      const itself = await closedLoop(clients, seconds, async () => {
+        await clientCredentials()
+      })
+      add(`${label}: client credentials`, itself, share(itself, algorithm, 1), await memoryOf(pid))
+      const held: string[] = []
+      const code = await closedLoop(clients, seconds, async (client) => {
+        held[client] = await codeFlow(client)
+      })
+      add(`${label}: code flow with a session`, code, share(code, algorithm, 2), await memoryOf(pid))
+      // each client of the loop has one family, which it follows from token to token
+      const refreshed = await closedLoop(clients, seconds, async (client) => {
+        held[client] = await refresh(held[client] ?? '')
+      })
+      add(`${label}: refresh`, refreshed, share(refreshed, algorithm, 2), await memoryOf(pid))
     }
     if (parts.includes('resource')) {
       const tokens = await Promise.all(
@@ -110,7 +129,7 @@ const start = async () => {
 }
 
 await start()
-await measure('SQLite, RS256', { algorithm: 'RS256' }, ['exchange', 'flow', 'resource'])
+await measure('SQLite, RS256', { algorithm: 'RS256' }, ['exchange', 'flow', 'grants', 'resource'])
 await measure('SQLite, ES256', { algorithm: 'ES256' }, ['exchange', 'flow'])
 await measure(
   'SQLite on a disk with 2 ms more to sync, ES256',
@@ -120,7 +139,12 @@ await measure(
 const postgres = await databases[1]?.create()
 if (postgres?.type === 'postgres') {
   const database = `type = "postgres"\nurl = "${postgres.url}"`
-  await measure('Postgres, RS256', { algorithm: 'RS256', database }, ['exchange', 'flow', 'resource'])
+  await measure('Postgres, RS256', { algorithm: 'RS256', database }, [
+    'exchange',
+    'flow',
+    'grants',
+    'resource',
+  ])
 }
 await cleanUp()
 console.log(

@@ -36,7 +36,7 @@ export const prepareScenario = async (origin: string, clients: number) => {
     advancedConfigurations: { skipLoginConsent: true, skipLogoutConsent: true },
     inboundProtocolConfiguration: {
       oidc: {
-        grantTypes: ['authorization_code', grant],
+        grantTypes: ['authorization_code', 'refresh_token', 'client_credentials', grant],
         callbackURLs: [redirectUri],
         accessToken: { type: 'JWT' },
         subjectToken: { enable: true, applicationSubjectTokenExpiryInSeconds: 3600 },
@@ -129,6 +129,36 @@ export const prepareScenario = async (origin: string, clients: number) => {
     return body.access_token
   }
 
+  const tokenRequest = async (fields: Readonly<Record<string, string>>) => {
+    const response = await fetch(`${origin}/oauth2/token`, {
+      method: 'POST',
+      headers: { Authorization, 'Content-Type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams(fields).toString(),
+    })
+    const body = (await response.json()) as { access_token?: string; refresh_token?: string }
+    if (!body.access_token) throw new Error(`no token: ${response.status} ${JSON.stringify(body)}`)
+    return body
+  }
+  const clientCredentials = () => tokenRequest({ grant_type: 'client_credentials', scope: scopes.join(' ') })
+  const codeUrl = `${origin}/oauth2/authorize?${new URLSearchParams({
+    client_id: protocol.clientId,
+    redirect_uri: redirectUri,
+    response_type: 'code',
+    scope: `openid ${scopes.join(' ')}`,
+    state: 's1',
+  })}`
+  /** A code with the client's session, and its tokens: access, ID and refresh token. */
+  const codeFlow = async (client: number): Promise<string> => {
+    const answer = await fetch(codeUrl, { redirect: 'manual', headers: { Cookie: browsers[client] ?? '' } })
+    const code = new URL(answer.headers.get('location') ?? '', origin).searchParams.get('code')
+    if (!code) throw new Error(`no code: ${answer.status} ${answer.headers.get('location')}`)
+    const body = await tokenRequest({ grant_type: 'authorization_code', code, redirect_uri: redirectUri })
+    return body.refresh_token ?? ''
+  }
+  /** Rotates; answers the token to use next. */
+  const refresh = async (refresh_token: string): Promise<string> =>
+    (await tokenRequest({ grant_type: 'refresh_token', refresh_token })).refresh_token ?? ''
+
   const introspect = async (token: string): Promise<void> => {
     const response = await fetch(`${origin}/oauth2/introspect`, {
       method: 'POST',
@@ -146,5 +176,5 @@ export const prepareScenario = async (origin: string, clients: number) => {
     const body = (await response.json()) as { sub?: string }
     if (body.sub !== subject) throw new Error(`not the subject: ${response.status}`)
   }
-  return { authorize, exchange, introspect, userinfo }
+  return { authorize, exchange, introspect, userinfo, clientCredentials, codeFlow, refresh }
 }

@@ -172,6 +172,7 @@ describe('the shipped deployment.toml', () => {
       .replace('bind = "0.0.0.0"', '')
       // a proxy that does not set it must not lend it to strangers
       .replace(/^client_certificate_header = .*$/m, '')
+      .replace(/^additional_signing_algorithms = .*$/m, '')
     expect(uncommented).toContain('\nport = 9443')
     expect(uncommented).toContain('\niat_validity_period = "1h"')
     expect(configOf(uncommented)).toEqual(configOf(''))
@@ -923,6 +924,7 @@ refresh_token_validity = 4
 id_token_validity = 5
 [oauth.grant_type.token_exchange]
 enable = false
+delegation = false
 iat_validity_period = 90
 [oauth.grant_type.refresh_token]
 reuse_grace = 0
