@@ -37,9 +37,15 @@ const isNameTaken = async (db: Db, organizationId: string, name: string): Promis
     .where('name', '=', name)
     .executeTakeFirst()) !== undefined
 
-const isClientIdTaken = async (db: Db, clientId: string): Promise<boolean> =>
-  (await db.selectFrom('application').select('id').where('client_id', '=', clientId).executeTakeFirst()) !==
-  undefined
+/** Tokens and audit rows name people and clients alike: no client goes by a person's id, nor as the system. */
+const isClientIdTaken = async (db: Db, clientId: string): Promise<boolean> => {
+  if (clientId === 'system') return true
+  const [application, account] = await Promise.all([
+    db.selectFrom('application').select('id').where('client_id', '=', clientId).executeTakeFirst(),
+    db.selectFrom('account').select('id').where('id', '=', clientId).executeTakeFirst(),
+  ])
+  return application !== undefined || account !== undefined
+}
 
 /** What others did in between is found when it is decided again. */
 const settled = (outcome: 'committed' | 'conflict') => {

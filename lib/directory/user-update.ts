@@ -61,7 +61,7 @@ export const updateUser = async (
     if (caller.acting) return { refused: 'acting' }
     const account = await findAccount(db, user.id)
     if (account?.version !== user.version) throw new Lost('the user has changed')
-    if (user.id !== caller.accountId) {
+    if (caller.kind !== 'user' || user.id !== caller.accountId) {
       const held = await allPermissions(db, caller.revision, account)
       if (![...held].every((permission) => caller.may(permission))) return { refused: 'beyond' }
     }

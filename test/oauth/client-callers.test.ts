@@ -133,6 +133,41 @@ describe.each(databases)('who is no person at our APIs on $name', (database) => 
     ])
   })
 
+  test('a client that has a user’s id for its name is not that user', async () => {
+    const admin = await server.db
+      .selectFrom('account')
+      .select('id')
+      .where('user_name', '=', 'admin')
+      .executeTakeFirstOrThrow()
+    const application = await createApplication(server, {
+      name: 'NAMESAKE',
+      oidc: { grantTypes: ['client_credentials'] },
+      apis: { [users]: ['internal_user_mgt_update', 'internal_user_mgt_view'] },
+    })
+    for (const clientId of [admin.id, person.id, 'system']) {
+      const created = await server.send('POST', '/api/server/v1/applications', {
+        name: `NAMESAKE ${clientId}`,
+        inboundProtocolConfiguration: { oidc: { clientId, grantTypes: ['client_credentials'] } },
+      })
+      expect(created.status).toBe(409)
+    }
+    // as a row of before could be
+    const row = { client_id: admin.id }
+    const older = server.db.updateTable('application').set(row).where('id', '=', application.applicationId)
+    expect(await commit(server.db, [write(older), bump])).toBe('committed')
+    const namesake = { ...application, clientId: admin.id }
+    const fields = { grant_type: 'client_credentials', scope: 'internal_user_mgt_update' }
+    const { access_token: token } = await tokensOf(await askToken(server, namesake, fields))
+    const taken = {
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+      Operations: [{ op: 'replace', value: { password: 'Taken@12345' } }],
+    }
+    await nothingElse(server.db, {}, async () => {
+      expect((await call(token, 'PATCH', `${users}/${admin.id}`, taken)).status).toBe(403)
+      expect((await call(token, 'GET', '/scim2/Me')).status).toBe(403)
+    })
+  })
+
   test('what the application loses, its tokens lose', async () => {
     const token = await own('internal_user_mgt_list')
     expect((await call(token)).status).toBe(200)
