@@ -88,6 +88,18 @@ describe.each(databases)('refresh_token on $name', (database) => {
     }
   })
 
+  test('one of a public client that is bound to no key is rotated, whatever the application says', async () => {
+    const open = await newClient(server, {
+      publicClient: true,
+      refreshToken: { renewRefreshToken: false },
+    })
+    const code = await newCode(server, open, person)
+    const byId = { ...open, clientSecret: '' }
+    const first = await tokensOf(await redeem(server, byId, code.value))
+    const second = await tokensOf(await refresh(server, byId, first.refresh_token ?? ''))
+    expect(second.refresh_token).not.toBe(first.refresh_token)
+  })
+
   test('its end moves only where the application says so', async () => {
     const extending = await newClient(server, {
       refreshToken: { expiryInSeconds: 600, extendRenewedRefreshTokenExpiryTime: true },

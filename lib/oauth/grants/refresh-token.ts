@@ -116,7 +116,9 @@ export const refreshToken = (needs: RefreshTokenNeeds): Grant => ({
     if (!token.alive && !(token.spentAt !== null && onlyExpired)) {
       return refuse(token.expired ? 'expired' : 'ended')
     }
-    const renews = client.oidc.refreshToken.renewRefreshToken
+    const { oidc } = client
+    // what nobody has to prove anything for is used once (RFC 9700 §4.14.2)
+    const renews = oidc.refreshToken.renewRefreshToken || (oidc.publicClient && token.confirmation === null)
     const spent = renews || token.spentAt !== null ? await spending(needs, token, now) : undefined
     if (token.spentAt !== null && spent === undefined) return reused(needs, token, request)
     if (!token.alive) return refuse('expired')
