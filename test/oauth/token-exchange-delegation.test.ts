@@ -7,6 +7,7 @@ import { type Booted, boot } from '../boot.ts'
 import { databases } from '../databases.ts'
 import {
   addToRole,
+  basic,
   createPerson,
   impersonate,
   obtainSubjectToken,
@@ -15,6 +16,7 @@ import {
   type Scenario,
   setLocked,
   setUp,
+  tokenExchange,
   tokenType,
 } from '../scenario.ts'
 import { leavingOnlyAudit } from '../token-exchange-snapshot.ts'
@@ -690,6 +692,49 @@ for (const database of databases) {
           error: 'invalid_request',
           reason: 'actor_token_key_unproven',
         })
+      })
+
+      test('every parameter that is repeated, far too long, no UTF-8 or nonsense, in the shape of RFC 6749', async () => {
+        const { accessToken } = await tokenOf(alice)
+        const whole = delegation(accessToken, (await tokenOf(bob)).accessToken, {
+          grant_type: tokenExchange,
+          requested_token_type: tokenType('jwt'),
+          audience: bookings,
+          resource: bookings,
+          scope: 'booking_read',
+        })
+        const authorization = basic(frontend.clientId, frontend.clientSecret)
+        const headers = {
+          Authorization: authorization,
+          'Content-Type': 'application/x-www-form-urlencoded',
+        }
+        const post = (body: string | Uint8Array<ArrayBuffer>) =>
+          server.request('/oauth2/token', { method: 'POST', body, headers })
+        const formOf = (parameters: Parameters) =>
+          new URLSearchParams(
+            Object.entries(parameters).filter((pair): pair is [string, string] => pair[1] !== undefined),
+          ).toString()
+        for (const name of Object.keys(whole)) {
+          const rest = formOf({ ...whole, [name]: undefined })
+          const bad: (string | Uint8Array<ArrayBuffer>)[] = [
+            `${rest}&${name}=x&${name}=y`,
+            `${rest}&${name}=${'x'.repeat(65_536)}`,
+            `${rest}&${name}=${'x'.repeat(60_000)}`,
+            `${rest}&${name}=%C3%28`,
+            `${rest}&${name}=a%00b`,
+            `${rest}&${name}=%22%5C%0A%E2%80%A8`,
+            new Uint8Array([...new TextEncoder().encode(`${rest}&${name}=`), 0xc3, 0x28]),
+          ]
+          for (const body of bad) {
+            const { result, rows } = await leavingOnlyAudit(server, () => post(body))
+            const { error, error_description } = (await result.json()) as Record<string, string>
+            expect([name, result.status]).toEqual([name, 400])
+            expect(error).toMatch(/^(invalid_(request|scope|target)|unsupported_grant_type)$/)
+            expect(error_description).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]{1,256}$/)
+            for (const row of rows) expect(row.event).toBe('token-refused')
+          }
+        }
+        expect((await post(formOf(whole))).status).toBe(200)
       })
 
       test('a client without the grant', async () => {
