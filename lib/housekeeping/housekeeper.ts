@@ -9,10 +9,10 @@ import type { LineageKind } from '../tokens/lineage.ts'
 import { kept, oldLineages, type Place, removeLineages, rules } from './rules.ts'
 
 const minute = 60_000
-const smallest = 25
-const largest = 150
+const smallest = 20
+const largest = 80
 /** What a commit of a batch should take, at most, in milliseconds. */
-const wanted = 15
+const wanted = 8
 
 export interface Housekeeper {
   /** Removes everything that is due by now; resolves with how many commits that took. */
