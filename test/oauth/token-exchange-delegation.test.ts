@@ -408,9 +408,9 @@ for (const database of databases) {
 
     describe('of a token that is bound to a key', () => {
       /** The exchange with a proof, and once more with the nonce that the server asks for. */
-      const proved = async (key: Key, parameters: Parameters) => {
+      const proved = async (key: Key, parameters: Parameters, client = frontend) => {
         const attempt = async (nonce?: string) =>
-          ask(server, frontend, parameters, {
+          ask(server, client, parameters, {
             DPoP: await key.proof('POST', '/oauth2/token', nonce === undefined ? {} : { nonce }),
           })
         const first = await attempt()
@@ -442,6 +442,38 @@ for (const database of databases) {
         expect((await proved(key, delegation(subject.accessToken, same.accessToken))).status).toBe(200)
         expect((await proved(key, delegation(subject.accessToken, another.accessToken))).status).toBe(400)
         expect((await lastRow())?.data.reason).toBe('actor_token_key_unproven')
+      })
+
+      test('a subject token of an impersonation is one of them', async () => {
+        const [key, other] = [await newKey(), await newKey()]
+        const { subjectToken, idToken } = await obtainSubjectToken(server, scenario)
+        const { id } = await rowOf(server, subjectToken)
+        const confirmation = JSON.stringify({ jkt: key.jkt })
+        const bound = server.db.updateTable('token').set({ confirmation }).where('id', '=', id)
+        expect(await commit(server.db, [write(bound)])).toBe('committed')
+        const parameters = {
+          subject_token: subjectToken,
+          subject_token_type: tokenType('jwt'),
+          actor_token: idToken,
+          actor_token_type: tokenType('id_token'),
+        }
+        for (const refuse of [
+          () => ask(server, scenario, parameters),
+          () => proved(other, parameters, scenario),
+        ]) {
+          expect((await refuse()).status).toBe(400)
+          expect(await lastRow()).toMatchObject({
+            event: 'impersonation-refused',
+            data: { reason: 'subject_token_key_unproven' },
+          })
+        }
+        const good = await proved(key, parameters, scenario)
+        const body = (await good.json()) as Exchanged
+        expect([good.status, body.token_type]).toEqual([200, 'DPoP'])
+        expect(jose.decodeJwt(body.access_token)).toMatchObject({
+          cnf: { jkt: key.jkt },
+          act: { sub: scenario.impersonator.id },
+        })
       })
 
       test('one that is not bound becomes bound by a proof', async () => {
