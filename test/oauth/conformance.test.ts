@@ -1,0 +1,470 @@
+/**
+ * What the modules of the OpenID Foundation's provider plans look for, each under its module's name: clients register
+ * themselves, a browser without JavaScript fills the forms in. conformance.md has the modules that other tests cover.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { createHash } from 'node:crypto'
+import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { readAnswer } from '../authorize-answer.ts'
+import { type Booted, boot } from '../boot.ts'
+import { newBrowser } from '../browser.ts'
+import { databases } from '../databases.ts'
+import { createPerson } from '../scenario.ts'
+import { callback, conforming, issuer } from './conforming.ts'
+
+const root = new URL('.', import.meta.url)
+
+test('conformance.md names a test that exists for every module', async () => {
+  const text = await Bun.file(new URL('conformance.md', root)).text()
+  const rows = [...text.matchAll(/^\| `(oidcc-[\w-]+)` \| (.+) \|$/gm)]
+  expect(rows.length).toBeGreaterThan(70)
+  const missing: string[] = []
+  for (const [, module, where = ''] of rows) {
+    if (where.startsWith('not run: ')) continue
+    const [, file = '', title = ''] = /^`([\w./-]+)`: (.+)$/.exec(where) ?? []
+    const source = Bun.file(new URL(file, root))
+    if (!(await source.exists()) || !(await source.text()).includes(title))
+      missing.push(`${module}: ${where}`)
+  }
+  expect(missing).toEqual([])
+})
+
+const half = (value: string) =>
+  createHash('sha256').update(value).digest().subarray(0, 16).toString('base64url')
+
+for (const database of databases) {
+  describe(`the modules on ${database.name}`, () => {
+    let server: Booted
+    let suite: ReturnType<typeof conforming>
+    let documents: ReturnType<typeof Bun.serve>
+    const served = new Map<string, unknown>()
+    beforeAll(async () => {
+      server = await boot(database, {
+        toml: '[oauth.dcr]\nauthentication_required = false\n[oauth.outbound]\nallow_private_addresses = true\n',
+      })
+      suite = conforming(server, await createPerson(server, 'Conforming'))
+      documents = Bun.serve({
+        port: 0,
+        hostname: '127.0.0.1',
+        fetch: (request) => Response.json(served.get(new URL(request.url).pathname) ?? null),
+      })
+    })
+    afterAll(async () => {
+      await documents.stop(true)
+      await server.stop()
+    })
+    const uri = (path: string) => `http://127.0.0.1:${documents.port}${path}`
+
+    test('oidcc-server', async () => {
+      const client = await suite.register()
+      const got = await suite.tokens(client)
+      expect(got.claims).toMatchObject({ nonce: 'nonce-1', auth_time: expect.any(Number) })
+      expect(suite.pages).toEqual(['login', 'consent'])
+      await suite.userinfoOf(got)
+    })
+
+    test('oidcc-response-type-missing', async () => {
+      const client = await suite.register()
+      const response = await server.request(suite.request(client, { response_type: undefined }))
+      const answer = await readAnswer(response)
+      expect(JSON.stringify(answer)).toMatch(/invalid_request|unsupported_response_type/)
+    })
+
+    test('oidcc-idtoken-signature', async () => {
+      const client = await suite.register()
+      expect((await suite.tokens(client)).claims.iss).toBe(issuer)
+    })
+
+    test('oidcc-idtoken-rs256', async () => {
+      const client = await suite.register({ id_token_signed_response_alg: 'RS256' })
+      await suite.tokens(client)
+    })
+
+    test('oidcc-idtoken-unsigned', async () => {
+      expect((await suite.registration({ id_token_signed_response_alg: 'none' })).status).toBe(400)
+    })
+
+    test('oidcc-userinfo-get', async () => {
+      await suite.userinfoOf(await suite.tokens(await suite.register()))
+    })
+
+    test('oidcc-userinfo-post-header', async () => {
+      const { accessToken } = await suite.tokens(await suite.register())
+      expect((await suite.userinfo(accessToken, { method: 'POST' })).status).toBe(200)
+    })
+
+    test('oidcc-userinfo-post-body', async () => {
+      const { accessToken } = await suite.tokens(await suite.register())
+      const response = await server.request('/oauth2/userinfo', {
+        method: 'POST',
+        body: new URLSearchParams({ access_token: accessToken }),
+      })
+      expect(response.status).toBe(200)
+    })
+
+    test('oidcc-userinfo-rs256', async () => {
+      const client = await suite.register({ userinfo_signed_response_alg: 'RS256' })
+      const { accessToken, claims } = await suite.tokens(client)
+      const { text } = await suite.userinfo(accessToken)
+      expect(decodeJwt(text)).toMatchObject({ sub: claims.sub, iss: issuer, aud: client.client_id })
+    })
+
+    test('oidcc-ensure-request-without-nonce-succeeds-for-code-flow', async () => {
+      const { claims } = await suite.tokens(await suite.register(), { nonce: undefined })
+      expect(claims).not.toHaveProperty('nonce')
+    })
+
+    for (const [module, scope] of [
+      ['oidcc-scope-profile', 'openid profile'],
+      ['oidcc-scope-email', 'openid email'],
+      ['oidcc-scope-address', 'openid address'],
+      ['oidcc-scope-phone', 'openid phone'],
+      ['oidcc-scope-all', 'openid profile email address phone'],
+      ['oidcc-alternate-happy-flow', 'email openid'],
+    ] as const) {
+      test(module, async () => {
+        const got = await suite.tokens(await suite.register(), { scope })
+        const claims = await suite.userinfoOf(got)
+        if (scope.includes('email')) expect(claims.email).toBe('conforming@example.com')
+        if (scope.includes('profile')) expect(claims.given_name).toBe('Conforming')
+        // what userinfo has is not in an ID token that came with an access token
+        expect(got.claims).not.toHaveProperty('email')
+      })
+    }
+
+    for (const [module, changes] of [
+      ['oidcc-display-page', { display: 'page' }],
+      ['oidcc-display-popup', { display: 'popup' }],
+      ['oidcc-ui-locales', { ui_locales: 'se en' }],
+      ['oidcc-claims-locales', { claims_locales: 'se' }],
+      ['oidcc-login-hint', { login_hint: 'somebody@localhost' }],
+      ['oidcc-ensure-request-with-acr-values-succeeds', { acr_values: '1 2' }],
+      ['oidcc-ensure-request-with-unknown-parameter-succeeds', { extra: 'foobar' }],
+    ] as const) {
+      test(module, async () => {
+        await suite.tokens(await suite.register(), changes)
+      })
+    }
+
+    test('oidcc-claims-essential', async () => {
+      const claims = JSON.stringify({ userinfo: { name: { essential: true }, email: null } })
+      const got = await suite.tokens(await suite.register(), { claims })
+      expect(await suite.userinfoOf(got)).toMatchObject({ email: 'conforming@example.com' })
+    })
+
+    test('oidcc-prompt-login', async () => {
+      const client = await suite.register()
+      const first = await suite.tokens(client)
+      await Bun.sleep(1_100)
+      const second = await suite.tokens(client, { prompt: 'login' }, first.browser)
+      expect(suite.pages).toContain('login')
+      expect(Number(second.claims.auth_time)).toBeGreaterThan(Number(first.claims.auth_time))
+      expect(second.claims.sub).toBe(first.claims.sub)
+    })
+
+    test('oidcc-prompt-none-not-logged-in', async () => {
+      const { parameters } = await suite.authorize(await suite.register(), { prompt: 'none' })
+      expect(parameters).toMatchObject({
+        error: expect.stringMatching(/^(login|interaction)_required$/),
+        state: 'state-1',
+      })
+      expect(suite.pages).toEqual([])
+    })
+
+    test('oidcc-prompt-none-logged-in', async () => {
+      const client = await suite.register()
+      const first = await suite.tokens(client)
+      const second = await suite.tokens(client, { prompt: 'none' }, first.browser)
+      expect(suite.pages).toEqual([])
+      expect([second.claims.sub, second.claims.auth_time]).toEqual([first.claims.sub, first.claims.auth_time])
+    })
+
+    test('oidcc-id-token-hint', async () => {
+      const client = await suite.register()
+      const first = await suite.tokens(client)
+      const changes = { prompt: 'none', id_token_hint: first.idToken }
+      expect((await suite.tokens(client, changes, first.browser)).claims.sub).toBe(first.claims.sub)
+    })
+
+    test('oidcc-max-age-1', async () => {
+      const client = await suite.register()
+      const first = await suite.tokens(client)
+      await Bun.sleep(2_100)
+      const second = await suite.tokens(client, { max_age: '1' }, first.browser)
+      expect(suite.pages).toContain('login')
+      expect(Number(second.claims.auth_time)).toBeGreaterThan(Number(first.claims.auth_time))
+    })
+
+    test('oidcc-max-age-10000', async () => {
+      const client = await suite.register()
+      const first = await suite.tokens(client)
+      const second = await suite.tokens(client, { max_age: '10000' }, first.browser)
+      expect(suite.pages).not.toContain('login')
+      expect(second.claims.auth_time).toBe(first.claims.auth_time)
+    })
+
+    test('oidcc-ensure-post-request-succeeds', async () => {
+      const client = await suite.register()
+      const browser = newBrowser(server)
+      const query = new URL(suite.request(client), issuer).searchParams
+      const first = await browser.post('/oauth2/authorize', Object.fromEntries(query))
+      const answer = await readAnswer(await suite.drive(browser, first))
+      expect(answer).toMatchObject({ parameters: { code: expect.any(String), state: 'state-1' } })
+    })
+
+    test('oidcc-ensure-registered-redirect-uri', async () => {
+      const client = await suite.register()
+      const response = await server.request(
+        suite.request(client, { redirect_uri: 'https://client.example/other' }),
+      )
+      expect([response.status, response.headers.get('location')]).toEqual([400, null])
+    })
+
+    test('oidcc-ensure-redirect-uri-in-authorization-request', async () => {
+      const client = await suite.register({ redirect_uris: [callback, 'https://client.example/second'] })
+      const response = await server.request(suite.request(client, { redirect_uri: undefined }))
+      expect([response.status, response.headers.get('location')]).toEqual([400, null])
+    })
+
+    test('oidcc-redirect-uri-query-OK', async () => {
+      const redirect_uri = `${callback}?foo=bar`
+      const client = await suite.register({ redirect_uris: [redirect_uri] })
+      const { parameters } = await suite.authorize(client, { redirect_uri })
+      expect(parameters.foo).toBe('bar')
+      expect((await suite.token(client, { code: parameters.code, redirect_uri })).status).toBe(200)
+    })
+
+    test('oidcc-redirect-uri-query-added', async () => {
+      const response = await server.request(
+        suite.request(await suite.register(), { redirect_uri: `${callback}?foo=bar` }),
+      )
+      expect(response.status).toBe(400)
+    })
+
+    test('oidcc-redirect-uri-query-mismatch', async () => {
+      const client = await suite.register({ redirect_uris: [`${callback}?foo=bar`] })
+      const response = await server.request(suite.request(client, { redirect_uri: `${callback}?bar=foo` }))
+      expect(response.status).toBe(400)
+    })
+
+    test('oidcc-redirect-uri-regfrag', async () => {
+      expect((await suite.registration({ redirect_uris: [`${callback}#foobar`] })).status).toBe(400)
+    })
+
+    test('oidcc-ensure-request-with-valid-pkce-succeeds', async () => {
+      const client = await suite.register()
+      const verifier = 'v'.repeat(64)
+      const code_challenge = createHash('sha256').update(verifier).digest('base64url')
+      const { parameters } = await suite.authorize(client, { code_challenge, code_challenge_method: 'S256' })
+      expect((await suite.token(client, { code: parameters.code, code_verifier: verifier })).status).toBe(200)
+    })
+
+    test('oidcc-codereuse', async () => {
+      const client = await suite.register()
+      const { code, accessToken } = await suite.tokens(client)
+      expect(await suite.token(client, { code })).toMatchObject({
+        status: 400,
+        body: { error: 'invalid_grant' },
+      })
+      expect((await suite.userinfo(accessToken)).status).toBe(401)
+    })
+
+    test('oidcc-server-client-secret-post', async () => {
+      const client = await suite.register({ token_endpoint_auth_method: 'client_secret_post' })
+      const { parameters } = await suite.authorize(client)
+      const { client_id, client_secret } = client
+      const { status } = await suite.token(client, { code: parameters.code, client_id, client_secret }, null)
+      expect(status).toBe(200)
+    })
+
+    test('oidcc-refresh-token', async () => {
+      const client = await suite.register({ grant_types: ['authorization_code', 'refresh_token'] })
+      const other = await suite.register({ grant_types: ['authorization_code', 'refresh_token'] })
+      const got = await suite.tokens(client, { scope: 'openid offline_access', prompt: 'consent' })
+      const fields = { grant_type: 'refresh_token', refresh_token: got.refreshToken, redirect_uri: undefined }
+      expect(await suite.token(other, fields)).toMatchObject({
+        status: 400,
+        body: { error: 'invalid_grant' },
+      })
+      const { status, body } = await suite.token(client, fields)
+      expect(status).toBe(200)
+      const again = await suite.verified(body.id_token, client)
+      expect([again.sub, again.auth_time]).toEqual([got.claims.sub, got.claims.auth_time])
+    })
+
+    test('oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported', async () => {
+      const client = await suite.register()
+      const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+      const object = `${part({ alg: 'none' })}.${part({ state: 'inside', client_id: client.client_id })}.`
+      const { parameters } = await suite.authorize(client, { request: object })
+      expect(parameters.error).toMatch(/^(request_not_supported|invalid_request_object)$/)
+    })
+
+    test('oidcc-ensure-request-object-with-redirect-uri', async () => {
+      const pair = await generateKeyPair('RS256', { extractable: true })
+      const jwks = { keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k', alg: 'RS256' }] }
+      const client = await suite.register({ jwks, request_object_signing_alg: 'RS256' })
+      const request = await new SignJWT({
+        client_id: client.client_id,
+        redirect_uri: callback,
+        response_type: 'code',
+        scope: 'openid',
+        state: 'state-1',
+        nonce: 'nonce-1',
+      })
+        .setProtectedHeader({ alg: 'RS256', kid: 'k', typ: 'oauth-authz-req+jwt' })
+        .setIssuer(client.client_id)
+        .setAudience(issuer)
+        .setIssuedAt()
+        .setExpirationTime('5m')
+        .sign(pair.privateKey)
+      await suite.tokens(client, { request })
+    })
+
+    for (const module of [
+      'oidcc-request-uri-unsigned',
+      'oidcc-request-uri-signed-rs256',
+      'oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported',
+    ]) {
+      test(module, async () => {
+        const client = await suite.register()
+        const response = await server.request(suite.request(client, { request_uri: uri('/request') }))
+        expect(JSON.stringify(await readAnswer(response))).toMatch(
+          /request_uri_not_supported|invalid_request_uri|invalid_request/,
+        )
+      })
+    }
+
+    test('oidcc-ensure-client-assertion-with-iss-aud-succeeds', async () => {
+      const pair = await generateKeyPair('RS256', { extractable: true })
+      served.set('/keys', { keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k', alg: 'RS256' }] })
+      const client = await suite.register({
+        token_endpoint_auth_method: 'private_key_jwt',
+        jwks_uri: uri('/keys'),
+      })
+      const { parameters } = await suite.authorize(client)
+      const client_assertion = await new SignJWT({ jti: crypto.randomUUID() })
+        .setProtectedHeader({ alg: 'RS256', kid: 'k' })
+        .setIssuer(client.client_id)
+        .setSubject(client.client_id)
+        .setAudience(issuer)
+        .setIssuedAt()
+        .setExpirationTime('1m')
+        .sign(pair.privateKey)
+      const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+      const fields = { code: parameters.code, client_assertion, client_assertion_type }
+      expect((await suite.token(client, fields, null)).body.error_description).toBeUndefined()
+    })
+
+    test('oidcc-registration-jwks-uri', async () => {
+      const client = await suite.register({ jwks_uri: uri('/keys') })
+      expect(client.jwks_uri).toBe(uri('/keys'))
+      await suite.tokens(client)
+    })
+
+    test('oidcc-discovery-endpoint-verification', async () => {
+      const response = await server.request('/oauth2/token/.well-known/openid-configuration')
+      const document = (await response.json()) as Record<string, unknown>
+      expect(document.issuer).toBe(issuer)
+      for (const name of [
+        'authorization_endpoint',
+        'token_endpoint',
+        'userinfo_endpoint',
+        'jwks_uri',
+        'registration_endpoint',
+      ])
+        expect(document[name]).toStartWith('https://')
+      expect(document.scopes_supported).toContain('openid')
+      expect(document.response_types_supported).toContain('code')
+      expect(document.id_token_signing_alg_values_supported).toContain('RS256')
+      expect(document.claims_supported).toContain('sub')
+    })
+
+    for (const [module, field] of [
+      ['oidcc-registration-logo-uri', 'logo_uri'],
+      ['oidcc-registration-policy-uri', 'policy_uri'],
+      ['oidcc-registration-tos-uri', 'tos_uri'],
+      ['oidcc-3rd_party-init-login', 'initiate_login_uri'],
+    ] as const) {
+      test(module, async () => {
+        const client = await suite.register({ [field]: 'https://client.example/page' })
+        expect(client[field]).toBe('https://client.example/page')
+        await suite.tokens(client)
+      })
+    }
+
+    test('oidcc-3rd_party-init-login-nohttps', async () => {
+      const response = await suite.registration({ initiate_login_uri: 'http://client.example/page' })
+      expect(response.status).toBe(400)
+    })
+
+    test('oidcc-registration-sector-uri', async () => {
+      served.set('/sector', [callback])
+      const metadata = { subject_type: 'pairwise', sector_identifier_uri: uri('/sector') }
+      const pairwise = await suite.tokens(await suite.register(metadata))
+      const open = await suite.tokens(await suite.register())
+      expect(pairwise.claims.sub).not.toBe(open.claims.sub)
+    })
+
+    test('oidcc-registration-sector-bad', async () => {
+      served.set('/sector', ['https://elsewhere.example/cb'])
+      const metadata = { subject_type: 'pairwise', sector_identifier_uri: uri('/sector') }
+      const response = await suite.registration(metadata)
+      expect([response.status, ((await response.json()) as { error: string }).error]).toEqual([
+        400,
+        'invalid_client_metadata',
+      ])
+    })
+
+    for (const response_type of [
+      'id_token',
+      'id_token token',
+      'code id_token',
+      'code token',
+      'code id_token token',
+    ]) {
+      const grant_types = response_type.startsWith('code') ? ['authorization_code', 'implicit'] : ['implicit']
+
+      test(`oidcc-server with ${response_type}`, async () => {
+        const client = await suite.register({ response_types: [response_type], grant_types })
+        const { place, parameters } = await suite.authorize(client, { response_type })
+        expect([place, parameters.state, parameters.error_description]).toEqual([
+          'fragment',
+          'state-1',
+          undefined,
+        ])
+        const words = response_type.split(' ')
+        expect(['code', 'id_token'].filter((word) => parameters[word] !== undefined)).toEqual(
+          ['code', 'id_token'].filter((word) => words.includes(word)),
+        )
+        expect(parameters.access_token !== undefined).toBe(words.includes('token'))
+        if (parameters.id_token === undefined) return
+        const claims = await suite.verified(parameters.id_token, client)
+        expect(claims.nonce).toBe('nonce-1')
+        if (parameters.access_token) expect(claims.at_hash).toBe(half(parameters.access_token))
+        if (parameters.code) expect(claims.c_hash).toBe(half(parameters.code))
+      })
+
+      test(`oidcc-server with ${response_type} by form post`, async () => {
+        const client = await suite.register({ response_types: [response_type], grant_types })
+        const { place, parameters } = await suite.authorize(client, {
+          response_type,
+          response_mode: 'form_post',
+        })
+        expect([place, parameters.state, parameters.error_description]).toEqual([
+          'form_post',
+          'state-1',
+          undefined,
+        ])
+      })
+
+      if (response_type.includes('id_token')) {
+        test(`oidcc-ensure-request-without-nonce-fails with ${response_type}`, async () => {
+          const client = await suite.register({ response_types: [response_type], grant_types })
+          const { parameters } = await suite.authorize(client, { response_type, nonce: undefined })
+          expect(parameters.error).toBe('invalid_request')
+        })
+      }
+    }
+  })
+}
