@@ -8,7 +8,7 @@ import type { Application } from '../directory/applications.ts'
 import type { OutboundRules } from '../outbound.ts'
 import { clientJwks } from './client-keys.ts'
 
-/** Five lines of a distinguished name are more than any has; so is 16 KiB of a certificate. */
+/** More than any certificate has, percent-encoded. */
 const longest = 16_384
 
 /** Reads a header's value: PEM, percent-encoded (nginx `$ssl_client_escaped_cert`), or RFC 9440's `:base64:`. */
@@ -40,7 +40,10 @@ const partsOf = (name: string, separator: RegExp): readonly string[] =>
       const value = part
         .slice(equals + 1)
         .trim()
-        .replace(/\\([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+        // pairs of hexadecimal digits are bytes of UTF-8
+        .replace(/(?:\\[0-9a-f]{2})+/gi, (bytes) =>
+          Buffer.from(bytes.replaceAll('\\', ''), 'hex').toString('utf8'),
+        )
         .replace(/\\(.)/g, '$1')
       return `${type}=${value}`
     })
