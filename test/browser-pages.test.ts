@@ -278,6 +278,29 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
       await context.close()
     })
 
+    for (const javaScriptEnabled of [true, false]) {
+      test(`Enter pressed twice signs in once with${javaScriptEnabled ? '' : 'out'} JavaScript`, async () => {
+        const { page, context, problems } = await newVisitor({ javaScriptEnabled })
+        let posts = 0
+        await page.route(/\/commonauth$/, async (route) => {
+          posts += 1
+          await Bun.sleep(200)
+          // the browser gives the first one up when it sends a second one
+          await route.continue().catch(() => {})
+        })
+        await page.goto(requestOf(stage, stage.asking))
+        await page.getByLabel('User name').fill(stage.impersonator.userName)
+        const password = page.getByLabel('Password')
+        await password.fill(stage.impersonator.password)
+        // the keyboard waits for no navigation, as fingers do not
+        await Promise.all([page.keyboard.press('Enter'), page.keyboard.press('Enter')])
+        await onConsent(page)
+        if (javaScriptEnabled) expect(posts).toBe(1)
+        expect(problems).toEqual([])
+        await context.close()
+      })
+    }
+
     test('a button that a click did not carry away takes another one', async () => {
       const { page, context } = await newVisitor()
       await page.goto(requestOf(stage, stage.trusted))
