@@ -303,7 +303,9 @@ for (const database of databases) {
       const plain = await createClient(server, scenario)
       const named = await createClient(server, scenario, { model: { logoutReturnUrl: landing } })
       const pattern = 'regexp=(https://client\\.example/cb|https://client\\.example/bye)'
-      const wide = await createClient(server, scenario, { oidc: { callbackURLs: [pattern], subjectToken: { enable: false } } })
+      const wide = await createClient(server, scenario, {
+        oidc: { callbackURLs: [pattern], subjectToken: { enable: false } },
+      })
       const leads = async ({ clientId }: Client, uri: string) =>
         (
           await newBrowser(server).get(logoutPath({ client_id: clientId, post_logout_redirect_uri: uri }))
