@@ -324,8 +324,19 @@ client_certificate_header = "X-SSL-CERT"
         mayact: { tlsClientCertificateBoundAccessTokens: true },
       })
       const client_id = client.clientId
-      const { access_token } = await tokensOf(await ask({ client_id }, asProxy(right)))
+      const scope = 'internal_user_mgt_list'
+      const { access_token } = await tokensOf(await ask({ client_id, scope }, asProxy(right)))
       expect(jose.decodeJwt(access_token).cnf).toEqual({ 'x5t#S256': certificateThumbprint(right) })
+      // and at our APIs the token is good over a connection with that certificate alone
+      const use = ({ headers = {}, address }: { headers?: Record<string, string>; address: string }) =>
+        server.request('/scim2/Users', {
+          headers: { ...headers, Authorization: `Bearer ${access_token}` },
+          address,
+        })
+      expect((await use(asProxy(right))).status).toBe(200)
+      for (const init of [asProxy(wrong), asProxy(undefined), asProxy(right, '192.0.2.1')]) {
+        expect((await use(init)).status).toBe(401)
+      }
       const refused = [
         asProxy(wrong),
         asProxy(undefined),
