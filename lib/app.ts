@@ -93,7 +93,11 @@ export const app = (needs: AppNeeds): App => {
           signingAlgorithms: config.oauth.signingAlgorithms,
         },
         registration: config.oauth.registration.enabled
-          ? { ...config.oauth.registration, outbound: config.oauth.outbound }
+          ? {
+              ...config.oauth.registration,
+              outbound: config.oauth.outbound,
+              clientCertificates: config.oauth.clientCertificateHeader !== undefined,
+            }
           : undefined,
       }),
     )

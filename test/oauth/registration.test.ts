@@ -251,6 +251,8 @@ for (const database of databases) {
         { token_endpoint_auth_method: 'private_key_jwt' },
         { token_endpoint_auth_method: 'none', grant_types: ['client_credentials'] },
         { token_endpoint_auth_method: 'tls_client_auth' },
+        { token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_subject_dn: 'CN=a' },
+        { token_endpoint_auth_method: 'self_signed_tls_client_auth', jwks: { keys: [publicKey] } },
         { jwks: { keys: [publicKey] }, jwks_uri: 'https://client.example/jwks' },
         { jwks: { keys: [{ ...publicKey, d: 'AAAA' }] } },
         { jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } },

@@ -26,7 +26,7 @@ export const registration = (needs: ApiNeeds, rules: RegistrationRules) => {
   const guarded = gate(needs)
 
   const register = async (caller: Caller, c: Context, clientId: string): Promise<Response> => {
-    const metadata = await metadataIn(c, caller, oauthRules, rules.outbound)
+    const metadata = await metadataIn(c, caller, oauthRules, rules)
     const now = new Date()
     const stranger = caller.kind === 'client'
     const { ext_param_client_id: ownId, ext_param_client_secret: ownSecret } = metadata

@@ -17,6 +17,8 @@ export interface RegistrationRules {
   /** Without authentication, from one address. */
   readonly perHour: number
   readonly outbound: OutboundRules
+  /** Whether a proxy hands TLS certificates on, so that a client can authenticate by one. */
+  readonly clientCertificates: boolean
 }
 
 const tries = 3
@@ -70,10 +72,12 @@ export const metadataIn = async (
   c: Context,
   caller: Caller,
   oauthRules: ApiNeeds['oauthRules'],
-  outbound: OutboundRules,
+  { outbound, clientCertificates }: Pick<RegistrationRules, 'outbound' | 'clientCertificates'>,
 ): Promise<ClientMetadata> => {
   const read = readMetadata(withoutNulls(await readJson(c)), oauthRules.signingAlgorithms)
   const metadata = caller.kind === 'client' ? bounded(read, oauthRules) : read
+  if (!clientCertificates && /tls_client_auth$/.test(metadata.token_endpoint_auth_method ?? ''))
+    throw invalidMetadata('token_endpoint_auth_method: client certificates do not reach this server.')
   await checkSector(metadata, outbound)
   return metadata
 }
