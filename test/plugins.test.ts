@@ -377,7 +377,7 @@ for (const database of databases) {
       const me = await server.request('/scim2/Me', {
         headers: { Authorization: `Bearer ${given.access_token}` },
       })
-      expect(me.status).toBe(401)
+      expect(me.status).toBe(403)
       expect(await (await post({ job: 'x' })).json()).toMatchObject({ error: 'invalid_grant' })
       expect(await (await post({ job: 'backup' }, scenario)).json()).toMatchObject({
         error: 'unauthorized_client',

@@ -35,6 +35,13 @@ const headersFor = async (db: Db, path: string, origin: string | null): Promise<
   return headers
 }
 
+/** Browsers send no credentials with one; any other OPTIONS is a request like the rest. */
+const isPreflight = ({ method, headers }: Request): boolean =>
+  method === 'OPTIONS' &&
+  headers.has('origin') &&
+  headers.has('access-control-request-method') &&
+  !headers.has('authorization')
+
 /** Answers a preflight itself, and puts the headers on what `answer` gives. `path` is without a tenant. */
 export const withCors = async (
   db: Db,
@@ -44,7 +51,7 @@ export const withCors = async (
 ): Promise<Response> => {
   const headers = await headersFor(db, path, request.headers.get('origin'))
   if (!headers) return answer()
-  if (request.method === 'OPTIONS') {
+  if (isPreflight(request)) {
     if (headers.has('Access-Control-Allow-Origin')) {
       headers.set('Access-Control-Allow-Methods', isPublic(path) ? 'GET' : methods)
       headers.set('Access-Control-Allow-Headers', requestHeaders)
