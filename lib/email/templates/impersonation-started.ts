@@ -2,19 +2,29 @@
 import { html } from '../html.ts'
 import type { Template } from '../template.ts'
 
-const date = new Intl.DateTimeFormat('en-US', {
-  timeZone: 'UTC',
-  year: 'numeric',
-  month: 'long',
-  day: '2-digit',
-  hour: '2-digit',
-  minute: '2-digit',
-  hourCycle: 'h12',
-})
+let formatter: Intl.DateTimeFormat | undefined
+
+/** Made for the first mail: it costs a start five milliseconds. */
+const date = (): Intl.DateTimeFormat => {
+  formatter ??= new Intl.DateTimeFormat('en-US', {
+    timeZone: 'UTC',
+    year: 'numeric',
+    month: 'long',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h12',
+  })
+  return formatter
+}
 
 /** WSO2's pattern `MMMM dd, yyyy 'at' hh:mm a z`: `June 18, 2024 at 07:30 AM UTC`. */
 export const loginTime = (instant: Date): string => {
-  const parts = new Map(date.formatToParts(instant).map(({ type, value }) => [type, value]))
+  const parts = new Map(
+    date()
+      .formatToParts(instant)
+      .map(({ type, value }) => [type, value]),
+  )
   const part = (type: Intl.DateTimeFormatPartTypes) => parts.get(type) ?? ''
   return `${part('month')} ${part('day')}, ${part('year')} at ${part('hour')}:${part('minute')} ${part('dayPeriod')} UTC`
 }
