@@ -42,13 +42,15 @@ interface Attached {
   readonly committer: Committer
   underWay: number
   seen: SeenRevision
+  /** The latest reading of the revision, which requests of the same moment share. */
+  reading: { readonly at: number; readonly n: Promise<number> } | undefined
 }
 
 const committers = new WeakMap<object, Attached>()
 
 /** Ties a committer to the Kysely value that readers hold; called by `connect` alone. */
 export const attach = (db: Kysely<Database>, committer: Committer) =>
-  committers.set(db, { committer, underWay: 0, seen: { n: 0, at: 0 } })
+  committers.set(db, { committer, underWay: 0, seen: { n: 0, at: 0 }, reading: undefined })
 
 const committerOf = (db: Kysely<Database>) => {
   const attached = committers.get(db)
@@ -94,13 +96,17 @@ const once = (item: Write, index: number, all: readonly Write[]) =>
 /** Applies all of `writes` or none. Own writes are read back at once by the same process. */
 export const commit = async (db: Kysely<Database>, writes: readonly Write[]): Promise<Outcome> => {
   const outcome = await use(db, (committer) => committer.commit(writes.filter(once)))
+  // who was overtaken, and who comes after a change of ours, reads it anew
+  if (outcome !== 'committed' || writes.includes(bump)) committerOf(db).reading = undefined
   commits.add(outcome)
   return outcome
 }
 
 /** Runs an SQL script of an operator in one transaction; the revision grows, since it may have changed anything. */
-export const runScript = (db: Kysely<Database>, text: string): Promise<void> =>
-  use(db, (committer) => committer.script(text))
+export const runScript = async (db: Kysely<Database>, text: string): Promise<void> => {
+  await use(db, (committer) => committer.script(text))
+  committerOf(db).reading = undefined
+}
 
 /** Waits for what is under way and closes both the readers and the writer. */
 export const close = async (db: Kysely<Database>): Promise<void> => {
@@ -114,8 +120,7 @@ export const close = async (db: Kysely<Database>): Promise<void> => {
 export const select = <Row>(db: Kysely<Database>, query: CompiledQuery<Row>): Promise<Row[]> =>
   committerOf(db).committer.select(query)
 
-/** The revision that a decision starts from (design.md §6.3). */
-export const readRevision = async (db: Kysely<Database>): Promise<number> => {
+const readNow = async (db: Kysely<Database>): Promise<number> => {
   const at = Date.now()
   const attached = committerOf(db)
   const [row] = await attached.committer.select(revisionQuery(db))
@@ -123,6 +128,25 @@ export const readRevision = async (db: Kysely<Database>): Promise<number> => {
   // answers may overtake each other; it never falls
   if (row.n >= attached.seen.n) attached.seen = { n: row.n, at }
   return row.n
+}
+
+/** Milliseconds for which a reading is shared; what another process changed within them is seen after them. */
+const shared = 1
+
+/**
+ * The revision that a decision starts from (design.md §6.3). A request asks several times, and many at once: they share
+ * a reading that is no older than a millisecond. A decision on it is guarded at its commit, however old it is.
+ */
+export const readRevision = (db: Kysely<Database>): Promise<number> => {
+  const attached = committerOf(db)
+  const at = performance.now()
+  if (attached.reading && at - attached.reading.at < shared) return attached.reading.n
+  const reading = { at, n: readNow(db) }
+  attached.reading = reading
+  reading.n.catch(() => {
+    if (attached.reading === reading) attached.reading = undefined
+  })
+  return reading.n
 }
 
 /** What `readRevision` read last: whoever keeps something of the database sees by it whether that is still so. */
