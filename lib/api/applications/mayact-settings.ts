@@ -30,8 +30,15 @@ const publicKey = z
     error: 'has private members; register public keys only',
   })
 
+/** Characters of a set; one at a URL may be as large (`lib/outbound.ts`). */
+const largestSet = 65_536
+
 /** A JWK set (RFC 7517 §5) of public keys. */
-export const publicKeys = z.looseObject({ keys: z.array(publicKey).min(1).max(20) })
+export const publicKeys = z
+  .looseObject({ keys: z.array(publicKey).min(1).max(20) })
+  .refine((set) => JSON.stringify(set).length <= largestSet, {
+    error: `is longer than ${largestSet} characters`,
+  })
 
 const responseType = z.string().refine((type) => registrableResponses.has(responseTypeName(type)), {
   error: 'is not a response type of this server',

@@ -62,6 +62,9 @@ const subject = z.looseObject({
   sectorIdentifierUri: unset(webUrl),
 })
 
+/** OpenID Connect Back-Channel Logout §2.2. */
+const backChannel = webUrl.refine((url) => !url.includes('#'), 'has a fragment')
+
 export const oauthSchema = z.looseObject({
   clientId: credential,
   clientSecret: credential,
@@ -78,7 +81,7 @@ export const oauthSchema = z.looseObject({
     .prefault({}),
   idToken: idToken.prefault({}),
   logout: z
-    .looseObject({ backChannelLogoutUrl: unset(webUrl), frontChannelLogoutUrl: unset(webUrl) })
+    .looseObject({ backChannelLogoutUrl: unset(backChannel), frontChannelLogoutUrl: unset(webUrl) })
     .prefault({}),
   validateRequestObjectSignature: flag,
   scopeValidators: texts,

@@ -26,7 +26,7 @@ export const registration = (needs: ApiNeeds, rules: RegistrationRules) => {
   const guarded = gate(needs)
 
   const register = async (caller: Caller, c: Context, clientId: string): Promise<Response> => {
-    const metadata = await metadataIn(c, caller, oauthRules, rules)
+    const metadata = await metadataIn(c, db, caller, oauthRules, rules)
     const now = new Date()
     const stranger = caller.kind === 'client'
     const { ext_param_client_id: ownId, ext_param_client_secret: ownSecret } = metadata
@@ -36,8 +36,9 @@ export const registration = (needs: ApiNeeds, rules: RegistrationRules) => {
     const chosen = { clientId: ownId ?? clientId, clientSecret: ownSecret ?? newCredential() }
     const { settings } = settingsOf(settingsOfMetadata(metadata, undefined), oauthRules)
     const token = randomValue()
-    const { address } = guard.traceOf(c.req.raw)
-    const writes = stranger ? [await takePlace(db, address, rules.perHour, now)] : []
+    // reading the sector identifier has taken one
+    const needsPlace = stranger && metadata.sector_identifier_uri === undefined
+    const writes = needsPlace ? [await takePlace(db, caller.trace.address, rules.perHour, now)] : []
     const create = (name: string) => {
       checkName(name)
       return createApplication(db, caller, now, {

@@ -46,7 +46,7 @@ export const manage = (needs: ApiNeeds, rules: RegistrationRules) => {
   }
 
   const replace = async (c: Context, caller: Caller, found: Registration, token?: string) => {
-    const metadata = await metadataIn(c, caller, oauthRules, rules)
+    const metadata = await metadataIn(c, db, caller, oauthRules, rules)
     const { client_id: named, client_secret: secret } = metadata
     if (named === undefined ? caller.kind === 'client' : named !== found.clientId)
       throw invalidMetadata('client_id must be the id of the client that is changed.')

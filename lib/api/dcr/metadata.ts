@@ -133,15 +133,33 @@ const withFlows = (written: z.output<typeof schema>): ClientMetadata => {
   return { ...written, redirect_uris, response_types, grant_types }
 }
 
-/** OpenID Connect Registration §2, `application_type`: where browsers of each kind may be sent to. */
-const checkRedirects = (metadata: ClientMetadata): void => {
-  const implicit = metadata.grant_types.includes('implicit')
-  for (const uri of metadata.redirect_uris) {
-    const { protocol } = new URL(uri)
-    const isWeb = protocol === 'https:' || protocol === 'http:'
-    if (metadata.application_type === 'web' && (!isWeb || (implicit && protocol !== 'https:')))
-      throw new RegistrationError('invalid_redirect_uri', `redirect_uris: a web client needs https: ${uri}`)
+/**
+ * Where browsers of each kind may be sent to (OpenID Connect Registration §2, `application_type`). The scheme of a native
+ * client has a dot, as the name of a domain has (RFC 8252 §7.1, §8.4): others belong to nobody, or to the system.
+ */
+const mayLeadTo = ({ application_type: type }: ClientMetadata, { protocol }: URL): boolean =>
+  protocol === 'https:' || protocol === 'http:' || (type === 'native' && protocol.includes('.'))
+
+const needs = {
+  web: 'a web client needs https',
+  native: 'a native client needs a scheme with a dot, https, or http on its own machine',
+} as const
+
+const checkAddresses = (metadata: ClientMetadata): void => {
+  const { application_type: type, redirect_uris } = metadata
+  const onlyHttps = type === 'web' && metadata.grant_types.includes('implicit')
+  for (const uri of redirect_uris) {
+    const url = new URL(uri)
+    if (!mayLeadTo(metadata, url) || (onlyHttps && url.protocol !== 'https:'))
+      throw new RegistrationError('invalid_redirect_uri', `redirect_uris: ${needs[type]}: ${uri}`)
   }
+  for (const uri of metadata.post_logout_redirect_uris ?? [])
+    if (!mayLeadTo(metadata, new URL(uri)))
+      throw invalidMetadata(`post_logout_redirect_uris: ${needs[type]}: ${uri}`)
+  const frame = metadata.frontchannel_logout_uri
+  // OpenID Connect Front-Channel Logout §2
+  if (frame !== undefined && !redirect_uris.some((uri) => new URL(uri).origin === new URL(frame).origin))
+    throw invalidMetadata('frontchannel_logout_uri must have the origin of one of the redirect_uris.')
 }
 
 const authenticates = (metadata: ClientMetadata): void => {
@@ -178,7 +196,7 @@ export const readMetadata = (body: unknown, signingAlgorithms: readonly string[]
       throw invalidMetadata(`${key}: this server signs with ${signingAlgorithms.join(', ')}.`)
   }
   const metadata = withFlows(parsed.data)
-  checkRedirects(metadata)
+  checkAddresses(metadata)
   authenticates(metadata)
   return metadata
 }

@@ -1,5 +1,6 @@
 /** What registering a client and managing it share: the metadata of a request, its refusals, and trying again. */
 import type { Context } from 'hono'
+import type { Db } from '../../database/connect.ts'
 import type { Refused } from '../../directory/application-registry.ts'
 import type { Caller } from '../../directory/caller.ts'
 import { Lost } from '../../directory/change.ts'
@@ -8,6 +9,7 @@ import type { ApiNeeds } from '../api.ts'
 import { withoutNulls } from '../applications/model.ts'
 import { readJson } from '../body.ts'
 import { invalidMetadata, RegistrationError } from './error.ts'
+import { usePlace } from './limit.ts'
 import { type ClientMetadata, readMetadata } from './metadata.ts'
 import { checkSector } from './sector.ts'
 
@@ -67,17 +69,23 @@ const bounded = (metadata: ClientMetadata, { lifetimes }: ApiNeeds['oauthRules']
   }
 }
 
-/** The metadata of a request, checked. Throws RegistrationError. */
+/**
+ * The metadata of a request, checked. Throws RegistrationError. Reading a sector identifier takes one of the places of
+ * who holds no permission: else one request after the other could send us anywhere.
+ */
 export const metadataIn = async (
   c: Context,
+  db: Db,
   caller: Caller,
   oauthRules: ApiNeeds['oauthRules'],
-  { outbound, clientCertificates }: Pick<RegistrationRules, 'outbound' | 'clientCertificates'>,
+  { outbound, clientCertificates, perHour }: RegistrationRules,
 ): Promise<ClientMetadata> => {
   const read = readMetadata(withoutNulls(await readJson(c)), oauthRules.signingAlgorithms)
   const metadata = caller.kind === 'client' ? bounded(read, oauthRules) : read
   if (!clientCertificates && /tls_client_auth$/.test(metadata.token_endpoint_auth_method ?? ''))
     throw invalidMetadata('token_endpoint_auth_method: client certificates do not reach this server.')
+  if (caller.kind === 'client' && metadata.sector_identifier_uri !== undefined)
+    await usePlace(db, caller.trace.address, perHour, new Date())
   await checkSector(metadata, outbound)
   return metadata
 }

@@ -37,53 +37,59 @@ const mayactOf = (metadata: ClientMetadata) => ({
   softwareVersion: metadata.software_version,
 })
 
-/** What metadata has no word for is kept of `before`: what an administrator set stays as he set it. */
+/** What metadata has no word for is kept of `before`, inside each object too: what an administrator set stays so. */
 export const settingsOfMetadata = (metadata: ClientMetadata, before: Settings | undefined) => {
   const hybrids = metadata.response_types.filter((type) => type.startsWith('code '))
-  // the object is ours, written by its schema
-  const kept = (before?.mayact ?? {}) as { readonly requestedSubjectByParOnly?: boolean }
-  const defined = (settings: object) =>
-    Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
+  /** The object of that name with what metadata says now; what it has a word for and leaves out is gone. */
+  const over = (name: string, said: Readonly<Record<string, unknown>>) => {
+    const kept = Object.entries(before?.[name] ?? {}).filter(([key]) => !(key in said))
+    return Object.fromEntries([...kept, ...Object.entries(said).filter(([, value]) => value !== undefined)])
+  }
   const written = {
     ...before,
     grantTypes: [...metadata.grant_types, ...grantedGrants(before)],
     callbackURLs: metadata.redirect_uris.slice(0, 1),
     publicClient: isPublic(metadata),
-    pkce: {
+    pkce: over('pkce', {
       mandatory: metadata.ext_pkce_mandatory ?? isPublic(metadata),
       supportPlainTransformAlgorithm: metadata.ext_pkce_support_plain ?? false,
-    },
-    hybridFlow: hybrids.length > 0 ? { enable: true, responseType: hybrids.join(',') } : { enable: false },
-    accessToken: defined({
+    }),
+    hybridFlow: over('hybridFlow', {
+      enable: hybrids.length > 0,
+      responseType: hybrids.length > 0 ? hybrids.join(',') : undefined,
+    }),
+    accessToken: over('accessToken', {
       type: metadata.ext_token_type ?? metadata.token_type_extension ?? 'Default',
       userAccessTokenExpiryInSeconds: metadata.ext_user_token_lifetime,
       applicationAccessTokenExpiryInSeconds: metadata.ext_application_token_lifetime,
     }),
-    refreshToken: defined({ expiryInSeconds: metadata.ext_refresh_token_lifetime }),
-    idToken: defined({
+    refreshToken: over('refreshToken', { expiryInSeconds: metadata.ext_refresh_token_lifetime }),
+    idToken: over('idToken', {
       expiryInSeconds: metadata.ext_id_token_lifetime,
       idTokenSignedResponseAlg: metadata.id_token_signed_response_alg,
     }),
-    logout: defined({
+    logout: over('logout', {
       backChannelLogoutUrl: metadata.backchannel_logout_uri,
       frontChannelLogoutUrl: metadata.frontchannel_logout_uri,
     }),
-    clientAuthentication: defined({
+    clientAuthentication: over('clientAuthentication', {
       tokenEndpointAuthMethod: isPublic(metadata)
         ? 'none'
         : (metadata.token_endpoint_auth_method ?? 'client_secret_basic'),
       tokenEndpointAuthSigningAlg: metadata.token_endpoint_auth_signing_alg,
       tlsClientAuthSubjectDn: metadata.tls_client_auth_subject_dn,
     }),
-    requestObject: defined({ requestObjectSigningAlg: metadata.request_object_signing_alg }),
-    pushAuthorizationRequest: {
+    requestObject: over('requestObject', {
+      requestObjectSigningAlg: metadata.request_object_signing_alg,
+    }),
+    pushAuthorizationRequest: over('pushAuthorizationRequest', {
       requirePushAuthorizationRequest: metadata.require_pushed_authorization_requests ?? false,
-    },
-    subject: defined({
+    }),
+    subject: over('subject', {
       subjectType: metadata.subject_type ?? 'public',
       sectorIdentifierUri: metadata.sector_identifier_uri,
     }),
-    mayact: defined({ ...mayactOf(metadata), requestedSubjectByParOnly: kept.requestedSubjectByParOnly }),
+    mayact: over('mayact', mayactOf(metadata)),
   }
   return parse(oauthSchema, written)
 }
