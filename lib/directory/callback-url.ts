@@ -3,6 +3,7 @@
  * `regexp=(…)` in a form that names its hosts literally and cannot be made slow (design.md §7, invariant 16).
  */
 import { isIPv4 } from 'node:net'
+import type { Application } from './applications.ts'
 
 const longest = 2_048
 const mostAlternatives = 20
@@ -114,4 +115,15 @@ export const callbackProblem = (
     if (problem !== undefined) return `is not of the accepted form: it ${problem}; ${accepted}`
   }
   return undefined
+}
+
+/** Every redirect URI that an application has registered, in WSO2's setting and beside it. */
+export const registeredRedirectUris = ({ oidc }: Application): readonly string[] => [
+  ...new Set([...oidc.callbackURLs, ...oidc.mayact.redirectUris]),
+]
+
+/** The one redirect URI that a request need not name (RFC 6749 §3.1.2.3); undefined where there is a choice. */
+export const onlyRedirectUriOf = (application: Application): string | undefined => {
+  const [only, ...more] = registeredRedirectUris(application)
+  return only === undefined || more.length > 0 || only.startsWith('regexp=') ? undefined : only
 }

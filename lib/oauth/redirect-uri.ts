@@ -3,7 +3,7 @@
  * `regexp=(…)` form is anchored and literal in its host.
  */
 import type { Application } from '../directory/applications.ts'
-import { callbackExpression } from '../directory/callback-url.ts'
+import { callbackExpression, registeredRedirectUris } from '../directory/callback-url.ts'
 
 /** What no URI has (RFC 3986 §2): a pattern might let it through into a header. */
 const foreign = /[^\x21-\x7e]|[\\"<>^`{|}]/
@@ -44,21 +44,10 @@ export const matchesRedirectUri = (
   return place !== undefined && place === withoutPort(asked)
 }
 
-/** Every redirect URI that an application has registered, in WSO2's setting and beside it. */
-export const registeredRedirectUris = ({ oidc }: Application): readonly string[] => [
-  ...new Set([...oidc.callbackURLs, ...oidc.mayact.redirectUris]),
-]
-
 /** Whether the request's redirect URI is one of the application's. */
 export const isRedirectUriOf = (application: Application, asked: string, rules: RedirectRules): boolean => {
   const anyPort = application.oidc.mayact.applicationType !== 'web'
   return registeredRedirectUris(application).some((registered) =>
     matchesRedirectUri(asked, registered, { ...rules, anyPort }),
   )
-}
-
-/** The one redirect URI that a request need not name (RFC 6749 §3.1.2.3); undefined where there is a choice. */
-export const onlyRedirectUriOf = (application: Application): string | undefined => {
-  const [only, ...more] = registeredRedirectUris(application)
-  return only === undefined || more.length > 0 || only.startsWith('regexp=') ? undefined : only
 }

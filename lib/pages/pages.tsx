@@ -7,6 +7,7 @@ import type { Db } from '../database/connect.ts'
 import { findAccount } from '../directory/accounts.ts'
 import { authorizedApis } from '../directory/application-authorizations.ts'
 import { type Application, findClient } from '../directory/applications.ts'
+import { onlyRedirectUriOf } from '../directory/callback-url.ts'
 import type { Log } from '../log.ts'
 import { requestedClaimNames } from '../sign-in/claims-request.ts'
 import { findInteraction, type Interaction, interactionCookie, type Stage } from '../sign-in/interaction.ts'
@@ -61,9 +62,11 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
     return new Map(apis.flatMap(({ scopes }) => scopes.map((scope) => [scope.name, scope.displayName])))
   }
 
-  /** A request that leaves the redirect URI out has the only registered one. */
-  const redirectUriOf = ({ parameters }: Interaction, application: Application | undefined) =>
-    parameters.redirect_uri ?? application?.oidc.callbackURLs[0] ?? application?.oidc.mayact.redirectUris[0]
+  /** Where a sign-in leads: a device's nowhere, and one whose request names nothing to the only registered place. */
+  const redirectUriOf = ({ parameters, source }: Interaction, application: Application | undefined) =>
+    source.device === undefined
+      ? (parameters.redirect_uri ?? (application && onlyRedirectUriOf(application)))
+      : undefined
 
   /** The interaction that a page is for, or the page that is shown instead. */
   const open = async (c: Context, name: string, stage: Stage) => {

@@ -7,7 +7,7 @@ import { type Booted, boot, origin } from '../boot.ts'
 import { type Browser, locationOf } from '../browser.ts'
 import { databases } from '../databases.ts'
 import { nothingElse } from '../nothing-else.ts'
-import { basic, setLocked } from '../scenario.ts'
+import { addToRole, basic, removeFromRole, setLocked } from '../scenario.ts'
 import {
   askToken,
   type Client,
@@ -447,6 +447,42 @@ describe.each(databases)('device authorization on $name', (database) => {
     const another = server.browser()
     await decide(another, (await enter(another, narrowed.user_code, without)).key)
     expect((await tokensOf(await poll(narrowed.device_code))).scope).toBe('openid profile')
+  })
+
+  test('an application whose callback is a regexp= form has its devices signed in as well', async () => {
+    const form = 'regexp=(https://a.example/cb|https://b.example/cb)'
+    const forms = await newClient(server, {
+      grantTypes: [...grantTypes, 'authorization_code'],
+      callbackURLs: [form],
+      subjectToken: { enable: false },
+    })
+    const begun = await begin({ scope: 'openid' }, forms)
+    const browser = await approve(begun)
+    expect((await poll(begun.device_code, forms)).status).toBe(200)
+    const again = await browser.post('/oauth2/device', { user_code: begun.user_code })
+    expect(locationOf(again).searchParams.get('failure')).toBe('unknown')
+  })
+
+  test('a page of a device that is done leads to no application', async () => {
+    const browser = server.browser()
+    const { key } = await enter(browser, (await begin()).user_code)
+    await decide(browser, key)
+    const response = await browser.get(`${page}?sessionDataKey=${key}`)
+    expect([response.status, (await response.text()).includes('<a ')]).toEqual([410, false])
+  })
+
+  test('a refresh gives no more than the device got, whatever its user may do by then', async () => {
+    const late = await newPerson(server, client)
+    await removeFromRole(server, late.role, late.id)
+    const begun = await begin({ scope: 'openid internal_user_mgt_view' })
+    const browser = server.browser()
+    const { key } = await enter(browser, begun.user_code, late)
+    await decide(browser, key)
+    const tokens = await tokensOf(await poll(begun.device_code))
+    expect(tokens.scope).toBe('openid')
+    await addToRole(server, late.role, late.id)
+    const refreshed = await tokensOf(await refresh(server, client, tokens.refresh_token ?? ''))
+    expect(refreshed.scope).toBe('openid')
   })
 
   test('tokens end with the session, unless offline_access was asked for', async () => {

@@ -90,7 +90,8 @@ const tokensOf = async (
           actorId: null,
           impersonationId: null,
           sessionId: boundSessionId,
-          scopes: device.scopes,
+          // a permission that its user gains later is none of this grant's (RFC 6749 §6)
+          scopes: tokens.scopes,
           actor: null,
           audience,
           // a confidential client proves itself each time, a public one by its key alone (RFC 9449 §5)
