@@ -16,7 +16,7 @@ export const authenticationContexts: readonly string[] = [passwordContext]
 export const checkContext = (claims: ClaimsRequest | undefined): void => {
   const wish = wishOf(claims, 'acr')
   if (!wish?.essential || wish.values.length === 0) return
-  if (wish.values.some((value) => authenticationContexts.includes(String(value)))) return
+  if (authenticationContexts.some((context) => wish.values.includes(context))) return
   throw new OAuthError(
     'unmet_authentication_requirements',
     'No sign-in here has the authentication context class that is asked for.',

@@ -73,11 +73,14 @@ const readParameters = async (request: Request): Promise<Parameters> => {
   throw new PageProblem('invalid_request', message)
 }
 
-/** What a consent covers: scopes, and by name what else was asked for; none of them has a space. */
+/**
+ * What a consent covers: scopes, and by name what else was asked for. None of them has a space, and no scope the quotation
+ * mark that the others begin with (RFC 6749 §3.3).
+ */
 const consentItems = ({ scopes, claims, resources }: CheckedRequest): readonly string[] => [
   ...scopes,
-  ...requestedClaimNames(claims).map((name) => `claim:${encodeURIComponent(name)}`),
-  ...resources.map((uri) => `resource:${uri}`),
+  ...requestedClaimNames(claims).map((name) => `"claim:${encodeURIComponent(name)}`),
+  ...resources.map((uri) => `"resource:${uri}`),
 ]
 
 /** What the consent page said: nothing where none was shown. */

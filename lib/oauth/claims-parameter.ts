@@ -18,8 +18,11 @@ const invalid = () =>
 
 const readMember = (value: unknown): Readonly<Record<string, unknown>> | undefined => {
   if (value === undefined || value === null) return undefined
-  if (!isObject(value) || !Object.values(value).every((wish) => wish === null || isObject(wish)))
-    throw invalid()
+  if (!isObject(value)) throw invalid()
+  // JSON can escape half a character, of which no name in UTF-8 can be made
+  const isRequest = ([name, wish]: readonly [string, unknown]) =>
+    name.isWellFormed() && (wish === null || isObject(wish))
+  if (!Object.entries(value).every(isRequest)) throw invalid()
   return value
 }
 

@@ -7,6 +7,7 @@ import { readAnswer } from '../authorize-answer.ts'
 import { type Booted, boot } from '../boot.ts'
 import { type Browser, locationOf, newBrowser } from '../browser.ts'
 import { databases } from '../databases.ts'
+import { apiResource } from '../fixtures.ts'
 import { nothingElse } from '../nothing-else.ts'
 import { createPerson, logIn, type Person } from '../scenario.ts'
 import { ask, type Client, createClient, delivered, errorOf, requestOf, signedIn } from './authorizing.ts'
@@ -163,6 +164,10 @@ for (const database of databases) {
         expect(decodeJwt(await idTokenOf(browser, { claims: ours })).acr).toBe(passwordContext)
         const strange = claims({ acr: { essential: true, value: 'x' } })
         expect(await errorOf(browser, client, { claims: strange })).toBe('unmet_authentication_requirements')
+        for (const value of [{ toString: 1 }, [passwordContext], { [passwordContext]: 1 }, null]) {
+          const unlike = claims({ acr: { essential: true, value } })
+          expect(await errorOf(browser, client, { claims: unlike })).toBe('unmet_authentication_requirements')
+        }
         // a wish, and acr_values, are no demands
         expect(await errorOf(browser, client, { claims: claims({ acr: { value: 'x' } }) })).toBe('answered')
         expect(await errorOf(browser, client, { acr_values: '1 2' })).toBe('answered')
@@ -194,6 +199,7 @@ for (const database of databases) {
           'null',
           '{"id_token":1}',
           '{"userinfo":{"email":1}}',
+          '{"id_token":{"\\ud800":null}}',
           '{',
         ])
           expect(await errorOf(browser, client, { claims: wrong })).toBe('invalid_request')
@@ -245,6 +251,20 @@ for (const database of databases) {
         // it is this person's consent to this application
         const stranger = await signedIn(server, client, other)
         expect(await errorOf(stranger, asking, { prompt: 'none' })).toBe('consent_required')
+      })
+
+      test('to a scope that is called like a claim or a resource covers neither', async () => {
+        const resource = 'https://api.example/consented'
+        await apiResource(server.db, resource, [])
+        const cunning = await createClient(server, {}, { skipLoginConsent: false, apis: { [resource]: [] } })
+        const browser = await signedIn(server, cunning, person)
+        const answer = await ask(browser, cunning, { scope: `openid claim:email resource:${resource}` })
+        if (answer.place !== 'consent') throw new Error('no consent page')
+        const form = { sessionDataKeyConsent: answer.key, consent: 'approveAlways' }
+        expect(await readAnswer(await browser.post('/oauth2/authorize', form))).toMatchObject(accepted)
+        for (const more of [{ claims: '{"id_token":{"email":null}}' }, { resource }]) {
+          expect(await errorOf(browser, cunning, { prompt: 'none', ...more })).toBe('consent_required')
+        }
       })
 
       test('denied is access_denied, and leaves one audit row and nothing else', async () => {
