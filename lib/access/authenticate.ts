@@ -9,10 +9,10 @@ import { accountIs } from '../directory/accounts.ts'
 import type { Acting, Caller } from '../directory/caller.ts'
 import { impersonationScopes, loginScope, ownPermissions } from '../directory/permissions.ts'
 import { verifyBasic } from '../sign-in/credentials.ts'
-import { acceptToken } from '../tokens/acceptance.ts'
+import { acceptToken, isForUs } from '../tokens/acceptance.ts'
 import { type Held, notHeld, type ProofNeeds, type TokenScheme } from '../tokens/dpop.ts'
 import { lineageAlive } from '../tokens/lineage.ts'
-import type { FoundToken } from '../tokens/token.ts'
+import { type FoundToken, notRevoked } from '../tokens/token.ts'
 
 export interface AccessNeeds {
   readonly db: Db
@@ -103,10 +103,6 @@ const useOf = (
     }),
 })
 
-/** A token for named resources (RFC 8707) is for our APIs only when one of them is here. */
-const isForUs = (audience: readonly string[], baseUrl: string): boolean =>
-  audience.length === 0 || audience.some((uri) => uri === baseUrl || uri.startsWith(`${baseUrl}/`))
-
 const byToken = async (
   needs: AccessNeeds,
   request: ApiRequest,
@@ -120,7 +116,7 @@ const byToken = async (
   const { token, revision, application, subject, people } = accepted
   const why = notHeld(token.confirmation, scheme, request.held)
   if (why !== undefined) return no(`${scheme}: ${why}`)
-  if (!isForUs(token.audience, needs.proofs.baseUrl)) return no(`${scheme}: for other resources`)
+  if (!isForUs(token, needs.proofs.baseUrl)) return no(`${scheme}: for other resources`)
   const granted = new Set(
     token.scopes.filter((scope) => (subject && scope === loginScope) || application.scopes.has(scope)),
   )
@@ -148,6 +144,7 @@ const byToken = async (
           { id: token.lineageId, sessionId: token.sessionId === token.lineageId ? null : token.sessionId },
           now,
         ),
+        notRevoked(db, value, token),
       ],
       acting,
       application: { id: application.id, clientId: application.clientId, name: application.name },

@@ -37,14 +37,18 @@ const isNameTaken = async (db: Db, organizationId: string, name: string): Promis
     .where('name', '=', name)
     .executeTakeFirst()) !== undefined
 
-/** Tokens and audit rows name people and clients alike: no client goes by a person's id, nor as the system. */
+/**
+ * Tokens and audit rows name people and clients alike, and audiences clients and APIs: no client goes by a person's id,
+ * nor by an API's identifier, nor as the system.
+ */
 const isClientIdTaken = async (db: Db, clientId: string): Promise<boolean> => {
   if (clientId === 'system') return true
-  const [application, account] = await Promise.all([
+  const taken = await Promise.all([
     db.selectFrom('application').select('id').where('client_id', '=', clientId).executeTakeFirst(),
     db.selectFrom('account').select('id').where('id', '=', clientId).executeTakeFirst(),
+    db.selectFrom('api_resource').select('id').where('identifier', '=', clientId).executeTakeFirst(),
   ])
-  return application !== undefined || account !== undefined
+  return taken.some((row) => row !== undefined)
 }
 
 /** What others did in between is found when it is decided again. */

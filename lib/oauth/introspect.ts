@@ -71,6 +71,7 @@ const describe = async (
   }
 }
 
+// its acceptance has seen that who has its client id now is the client it was issued to
 const mayHear = ({ clientId }: Asker, { token }: AcceptedToken): boolean =>
   clientId === undefined || token.clientId === clientId || token.audience.includes(clientId)
 

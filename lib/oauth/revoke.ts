@@ -10,7 +10,7 @@ import { commit, revisionIs, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { Application } from '../directory/applications.ts'
 import { type Revocation, revocationOf } from '../tokens/revocation.ts'
-import { type FoundToken, findToken } from '../tokens/token.ts'
+import { type FoundToken, findToken, isIssuedTo } from '../tokens/token.ts'
 import { authenticateClient, type ClientNeeds } from './client-authentication.ts'
 import { OAuthError } from './error.ts'
 import { requireForm } from './required-form.ts'
@@ -60,7 +60,7 @@ const judge = async (
 ): Promise<Verdict> => {
   const token = await findToken(db, value, now)
   if (!token) return { writes: [] }
-  if (token.clientId !== client.clientId) {
+  if (!isIssuedTo(token, client)) {
     const row = auditRow(db, client, token, { refused: 'another client' }, trace, now)
     const description = 'The token was issued to another client.'
     return { writes: [row], refused: new OAuthError('unauthorized_client', description) }

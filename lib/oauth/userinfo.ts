@@ -1,14 +1,14 @@
 /**
  * GET and POST /oauth2/userinfo (OpenID Connect Core §5.3): what the access token's scopes and its request's `claims`
- * tell of the user. `sub` is what the client knows him by. While somebody acts for him `act` says who; a token of an
- * impersonation that posts leaves the row of its use, as everywhere. Credentials come in the header, or in the form of a
+ * tell of the user. `sub` is what the client knows him by. While somebody acts for him `act` says who, and a POST
+ * of his leaves the row of its use, as everywhere. A token for other resources alone is none for us (RFC 8707). Credentials come in the header, or in the form of a
  * POST (RFC 6750 §2), never in the query string.
  */
 import { type Context, Hono } from 'hono'
 import { record, type Trace, useEvent } from '../audit.ts'
 import { commit } from '../database/commit.ts'
 import { userClaims } from '../directory/user-claims.ts'
-import { type AcceptanceNeeds, type AcceptedToken, acceptToken } from '../tokens/acceptance.ts'
+import { type AcceptanceNeeds, type AcceptedToken, acceptToken, isForUs } from '../tokens/acceptance.ts'
 import type { ProofNeeds, TokenScheme } from '../tokens/dpop.ts'
 import type { Issuer } from '../tokens/issuer.ts'
 import { subOf } from '../tokens/subject-identifier.ts'
@@ -75,10 +75,10 @@ const insufficient = () =>
     ', scope="openid"',
   )
 
-/** The one row of a request other than GET with a token of an impersonation (design.md §7, invariant 12). */
+/** The one row of a request other than GET in which somebody acts (design.md §7, invariant 12). */
 const leaveUse = async (needs: UserinfoNeeds, c: Context, { token }: AcceptedToken, outcome: string) => {
   const { actorId, impersonationId } = token
-  if (c.req.method === 'GET' || actorId === null || impersonationId === null) return
+  if (c.req.method === 'GET' || actorId === null) return
   const row = record(needs.db, new Date(), needs.traceOf(c.req.raw), {
     event: useEvent(c.req.method),
     initiator: actorId,
@@ -96,7 +96,7 @@ const leaveUse = async (needs: UserinfoNeeds, c: Context, { token }: AcceptedTok
     subjectId: token.subjectId,
     applicationId: token.applicationId,
     organizationId: token.organizationId,
-    impersonationId,
+    impersonationId: impersonationId ?? undefined,
   })
   await commit(needs.db, [row])
 }
@@ -122,6 +122,8 @@ const answer = async (needs: UserinfoNeeds, c: Context): Promise<Response> => {
     { ...credentials, certificate: certificate && certificateThumbprint(certificate) },
     now,
   )
+  if (!isForUs(token, needs.proofs.baseUrl))
+    throw refuse('invalid_token', 'The access token is not valid.', 'for other resources')
   if (!subject) throw refuse('invalid_token', 'The access token is not valid.', 'a token of a client')
   if (!token.scopes.includes('openid')) {
     await leaveUse(needs, c, accepted, '403')

@@ -7,7 +7,7 @@ import { readRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { type Account, findAccount, findAccounts, isActive } from '../directory/accounts.ts'
 import { type Application, findClient } from '../directory/applications.ts'
-import { type FoundToken, findToken, type TokenClass } from './token.ts'
+import { type Actor, type FoundToken, findToken, isIssuedTo, type TokenClass } from './token.ts'
 
 export interface AcceptanceNeeds {
   readonly db: Db
@@ -36,6 +36,35 @@ const no = (why: string): Acceptance => ({ token: undefined, why })
 const isSpent = (token: FoundToken): boolean =>
   token.spentAt !== null || (token.class === 'subject' && token.startedAt !== null)
 
+/** Everybody who acts, the current one first. */
+export const actorsOf = (chain: Actor | null | undefined): readonly string[] =>
+  chain ? [chain.sub, ...actorsOf(chain.act)] : []
+
+/**
+ * The accounts among these accounts and clients, or undefined when one of them all is locked, disabled, switched off or
+ * gone. A chain is asked for whole: who is locked must not go on acting because another one was put on top of him.
+ */
+export const peopleAtWork = async (
+  db: Db,
+  revision: number,
+  ids: Iterable<string>,
+  known: ReadonlyMap<string, Account> = new Map(),
+): Promise<readonly Account[] | undefined> => {
+  const people: Account[] = []
+  for (const id of new Set(ids)) {
+    const account = known.get(id) ?? (await findAccount(db, id))
+    if (account) people.push(account)
+    // whoever is no person is a client of ours
+    const isAtWork = account ? isActive(account) : ((await findClient(db, revision, id))?.active ?? false)
+    if (!isAtWork) return undefined
+  }
+  return people
+}
+
+/** A token for named resources (RFC 8707) is taken here only when one of them is here. */
+export const isForUs = ({ audience }: Pick<FoundToken, 'audience'>, baseUrl: string): boolean =>
+  audience.length === 0 || audience.some((uri) => uri === baseUrl || uri.startsWith(`${baseUrl}/`))
+
 /** Judges a value as of now. */
 export const acceptToken = async (
   { db, impersonationEnabled }: AcceptanceNeeds,
@@ -50,19 +79,13 @@ export const acceptToken = async (
   if (token.impersonationId !== null && !impersonationEnabled) return no('impersonation is switched off')
   const application = await findClient(db, revision, token.clientId)
   if (!application?.active) return no('application not active')
+  if (!isIssuedTo(token, application)) return no('issued to a former holder of the client id')
   const { subjectId, actorId, actor } = token
   if (subjectId === token.clientId && actorId === null)
     return { token, revision, application, subject: undefined, people: [] }
   const accounts = await findAccounts(db, actorId === null ? [subjectId] : [subjectId, actorId])
-  const people: Account[] = []
-  // in an impersonation the current actor of a chain may be another one than the impersonator
-  for (const id of new Set([subjectId, actorId, actor?.sub])) {
-    if (typeof id !== 'string') continue
-    const account = accounts.get(id) ?? (await findAccount(db, id))
-    if (account) people.push(account)
-    // whoever is no person is a client of ours
-    const isAtWork = account ? isActive(account) : ((await findClient(db, revision, id))?.active ?? false)
-    if (!isAtWork) return no('somebody it names is not active')
-  }
+  const named = [subjectId, ...(actorId === null ? [] : [actorId]), ...actorsOf(actor)]
+  const people = await peopleAtWork(db, revision, named, accounts)
+  if (!people) return no('somebody it names is not active')
   return { token, revision, application, subject: accounts.get(subjectId), people }
 }

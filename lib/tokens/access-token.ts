@@ -30,6 +30,8 @@ interface Spec {
   readonly endsAt: Date
   /** A JWT whatever the application says: somebody asked for one by its token type (RFC 8693 §2.1). */
   readonly jwt?: boolean
+  /** The token that it comes from by exchange. */
+  readonly follows?: string | undefined
 }
 
 const mint = async (db: Db, issuer: Issuer, spec: Spec, now: Date): Promise<Minted> => {
@@ -77,6 +79,7 @@ const mint = async (db: Db, issuer: Issuer, spec: Spec, now: Date): Promise<Mint
     audience: spec.audience,
     confirmation: spec.confirmation,
     context: spec.context,
+    follows: spec.follows ?? null,
     issuedAt,
     expiresAt,
   })
@@ -108,6 +111,8 @@ export const mintImpersonatedAccessToken = (
     readonly actor?: Actor | undefined
     readonly audience?: readonly string[] | undefined
     readonly jwt?: boolean
+    /** The token that it comes from, where that was an access token. */
+    readonly follows?: string | undefined
   },
   contributed: Claims,
   endsAt: Date,
@@ -134,6 +139,7 @@ export const mintImpersonatedAccessToken = (
       contributed,
       endsAt,
       jwt: impersonation.jwt ?? false,
+      follows: impersonation.follows,
     },
     now,
   )
@@ -186,6 +192,8 @@ export interface DelegatedGrant extends Omit<UserGrant, 'accountId'> {
   /** The whole chain, the current actor outermost; null when nobody acts. */
   readonly actor: Actor | null
   readonly jwt: boolean
+  /** The token that it comes from. */
+  readonly follows: string
 }
 
 /** Mints the access token of a delegation; one of an impersonation needs an approval and is not minted here. */

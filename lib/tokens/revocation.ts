@@ -15,7 +15,7 @@ export interface Revocation {
   readonly write: Write
 }
 
-/** The client that a lineage was begun for: the one that refreshes it, or else had its first token. */
+/** The client that a lineage was begun for: it refreshes it, or has an access token that comes from no other. */
 const ownerOf = async (db: Db, token: FoundToken, kind: LineageKind): Promise<string | undefined> => {
   if (kind === 'impersonation') {
     const row = await db
@@ -27,13 +27,11 @@ const ownerOf = async (db: Db, token: FoundToken, kind: LineageKind): Promise<st
   }
   const rows = await db
     .selectFrom('token')
-    .select(['class', 'client_id'])
+    .select(['class', 'client_id', 'follows'])
     .where('lineage_id', '=', token.lineageId)
     .where('class', 'in', ['access', 'refresh'])
-    .orderBy('issued_at')
-    .orderBy('id')
     .execute()
-  return (rows.find((row) => row.class === 'refresh') ?? rows[0])?.client_id
+  return rows.find((row) => row.class === 'refresh' || row.follows === null)?.client_id
 }
 
 /** What revoking the token means; undefined when it counts no longer anyway. `by` is the client that asks. */

@@ -2,7 +2,8 @@
  * What a user is called at a client: the `sub` (OpenID Connect Core §8).
  *
  * `public`: the account's id, or the value of the application's subject claim. A claim that is unknown or empty, or whose
- * value another account of the organization has too, gives the id: two people must never share a `sub`.
+ * value another account of the organization has too or is an account's or a client's id, gives the id: two people must
+ * never share a `sub`.
  * `pairwise`: an HMAC over sector and account, the same at all clients of a sector and in every process, and of no use
  * to anybody else. Where no sector can be told, the application is one of its own.
  */

@@ -1,7 +1,7 @@
 /** Tokens of ours are recognized by their row: the SHA-256 of what was issued. Raw values are stored nowhere. */
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
-import { type Write, write } from '../database/commit.ts'
+import { holds, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting, prepared, rowsOf } from '../database/prepared.ts'
 
@@ -54,7 +54,7 @@ export interface Token {
   readonly audience: readonly string[]
   readonly confirmation: Confirmation | null
   readonly context: TokenContext
-  /** The refresh token that this one replaced. */
+  /** The refresh token that this one replaced; of an access token got by exchange, the one it comes from. */
   readonly follows?: string | null
   readonly issuedAt: Date
   readonly expiresAt: Date
@@ -72,6 +72,15 @@ export interface FoundToken extends Token {
   /** When its lineage, not that of its session, was ended. */
   readonly lineageEndedAt: string | null
 }
+
+/**
+ * Whether it was issued to this application under the client id that it has now. An id that was given up may be
+ * another's by now, who has no part in what was issued under it.
+ */
+export const isIssuedTo = (
+  token: Pick<Token, 'applicationId' | 'clientId'>,
+  application: { readonly id: string; readonly clientId: string },
+): boolean => token.applicationId === application.id && token.clientId === application.clientId
 
 /** How a value is known in the database. */
 export const hashOf = (value: string): string => createHash('sha256').update(value).digest('base64url')
@@ -213,6 +222,21 @@ export const findTokens = async (
     }),
   )
 }
+
+const selectEndingAt = prepared<{ hash: string; expiresAt: string }, unknown>((db, parameter) =>
+  db
+    .selectFrom('token')
+    .select('hash')
+    .where('hash', '=', parameter('hash'))
+    .where('expires_at', '=', parameter('expiresAt')),
+)
+
+/**
+ * The guard that a token has the end that it was found with: revoking one alone gives it an earlier one. Whether what it
+ * hangs on lives is `lineageAlive`'s question.
+ */
+export const notRevoked = (db: Db, value: string, { expiresAt }: Pick<Token, 'expiresAt'>): Write =>
+  holds(selectEndingAt(db, { hash: hashOf(value), expiresAt: expiresAt.toISOString() }))
 
 export const findToken = async (db: Db, value: string, now: Date): Promise<FoundToken | undefined> =>
   (await findTokens(db, [value], now)).get(value)

@@ -108,6 +108,7 @@ describe.each(databases)('who is no person at our APIs on $name', (database) => 
         subjectId: person.id,
         sub: person.id,
         aut: 'APPLICATION_USER',
+        follows: 'a token of his',
         actor: { sub: client.clientId },
         lineageId: grant.lineageId,
         sessionId: null,

@@ -5,12 +5,14 @@
  */
 import { record } from '../../audit.ts'
 import type { Write } from '../../database/commit.ts'
+import type { Db } from '../../database/connect.ts'
 import { type Account, accountIs, findAccount, isActive } from '../../directory/accounts.ts'
-import { findClient } from '../../directory/applications.ts'
+import { type Application, findClient } from '../../directory/applications.ts'
 import { grantedScopes, impersonationScopes } from '../../directory/permissions.ts'
 import { ContributionFailed, contributedClaims } from '../../impersonation/contributed-claims.ts'
 import { decide } from '../../impersonation/decide.ts'
 import { earlier, plusSeconds } from '../../impersonation/impersonations.ts'
+import { actorsOf, peopleAtWork } from '../../tokens/acceptance.ts'
 import { mintDelegatedAccessToken, mintImpersonatedAccessToken } from '../../tokens/access-token.ts'
 import { redeemApproval } from '../../tokens/approval.ts'
 import { numericDate } from '../../tokens/claims.ts'
@@ -18,7 +20,7 @@ import { mintIdToken } from '../../tokens/id-token.ts'
 import type { Minted } from '../../tokens/issuer.ts'
 import { lineageAlive } from '../../tokens/lineage.ts'
 import { subjectIdentifier, subOf } from '../../tokens/subject-identifier.ts'
-import type { Actor, FoundToken } from '../../tokens/token.ts'
+import { type Actor, type FoundToken, isIssuedTo, notRevoked } from '../../tokens/token.ts'
 import { tokenTypeOf } from '../dpop.ts'
 import { describable, OAuthError, type OAuthErrorCode } from '../error.ts'
 import { readResources } from '../resource.ts'
@@ -127,8 +129,8 @@ const read = async (needs: DelegationExchangeNeeds, request: GrantRequest): Prom
 type Kind = 'Subject Token' | 'Actor Token'
 
 /** A token may be used by the client that it was issued to, and by one that its audience names. */
-const isFor = (token: FoundToken, clientId: string) =>
-  token.clientId === clientId || token.audience.includes(clientId)
+const isFor = (token: FoundToken, client: Application) =>
+  isIssuedTo(token, client) || token.audience.includes(client.clientId)
 
 /** The presented token's row, where it is one that this client may present now. */
 const acceptable = async (
@@ -145,14 +147,14 @@ const acceptable = async (
     const answer = explainForeignToken(kind, value, issuer.issuer, client.clientId, 'without may_act')
     throw new Refused(answer, reason('unknown'))
   }
-  if (!isFor(token, client.clientId)) {
+  if (!isFor(token, client)) {
     throw no('invalid_target', reason('of_another_client'), `Invalid audience values provided for ${name}.`)
   }
   const late = timesRefusal(token, now, iatValiditySeconds)
   if (late) throw new Refused(late, reason('expired'))
   const issuedTo =
     token.clientId === client.clientId ? client : await findClient(db, revision, token.clientId)
-  if (!token.alive || !issuedTo?.active) {
+  if (!token.alive || !issuedTo?.active || !isIssuedTo(token, issuedTo)) {
     throw no('invalid_request', reason('ended'), `Invalid ${kind}. ${kind[0]}${name.slice(1)} is not ACTIVE.`)
   }
   if (!provesKey(token, confirmation)) {
@@ -165,17 +167,14 @@ const acceptable = async (
 /** A client that has a token for itself is its own subject. */
 const isOfClient = (token: FoundToken) => token.subjectId === token.clientId
 
-interface ActingNow {
-  readonly id: string
-  readonly guards: readonly Write[]
-}
-
-const actingNow = async (
+/** Who comes to act by his token, guarded to be still signed in. */
+const actingNow = (
   { db }: DelegationExchangeNeeds,
-  { revision, now }: GrantRequest,
+  { now }: GrantRequest,
+  value: string,
   token: FoundToken,
   subject: FoundToken,
-): Promise<ActingNow> => {
+): { readonly id: string; readonly guards: readonly Write[] } => {
   if (token.actor !== null || token.actorId !== null) {
     const description = 'A token in which somebody acts cannot be an actor token.'
     throw no('invalid_request', 'actor_token_delegated', description)
@@ -183,20 +182,17 @@ const actingNow = async (
   if (token.subjectId === subject.subjectId) {
     throw no('invalid_request', 'actor_is_subject', 'Actor token and subject token are of the same subject.')
   }
-  const inactive = no('access_denied', 'actor_inactive', 'Actor account is inactive.')
   const { sessionId, lineageId } = token
-  const alive = lineageAlive(
-    db,
-    { id: lineageId, sessionId: sessionId === lineageId ? null : sessionId },
-    now,
-  )
-  if (isOfClient(token)) {
-    if (!(await findClient(db, revision, token.subjectId))?.active) throw inactive
-    return { id: token.subjectId, guards: alive }
-  }
-  const account = await findAccount(db, token.subjectId)
-  if (!account || !isActive(account)) throw inactive
-  return { id: account.id, guards: [accountIs(db, account), ...alive] }
+  const session = sessionId === lineageId ? null : sessionId
+  const alive = lineageAlive(db, { id: lineageId, sessionId: session }, now)
+  return { id: token.subjectId, guards: [notRevoked(db, value, token), ...alive] }
+}
+
+/** The guards that everybody of the chain, put on top or long below, is still at work. */
+const allAtWork = async (db: Db, revision: number, chain: Actor | null): Promise<readonly Write[]> => {
+  const people = await peopleAtWork(db, revision, actorsOf(chain))
+  if (!people) throw no('access_denied', 'actor_inactive', 'Actor account is inactive.')
+  return people.map((account) => accountIs(db, account))
 }
 
 /** Everybody who acts, the current one outermost; a row of before has the impersonator's id alone. */
@@ -297,6 +293,7 @@ const impersonated = async (
       actor: chain ?? undefined,
       audience: given.audience,
       jwt: asked.requested === jwt,
+      follows: subject.id,
     },
     contributed,
     endsAt,
@@ -380,6 +377,7 @@ const ofUser = async (given: Decided): Promise<Given> => {
       confirmation: request.confirmation,
       context: own ? { ...context, sub } : { authTime, acr, sub },
       jwt: asked.requested === jwt,
+      follows: subject.id,
     },
     endsAt,
     now,
@@ -413,6 +411,7 @@ const ofClient = async (given: Decided): Promise<Given> => {
       confirmation: request.confirmation,
       context: {},
       jwt: asked.requested === jwt,
+      follows: subject.id,
     },
     endsAt,
     now,
@@ -458,14 +457,15 @@ const issue = async (
     presentedSubject,
     'access',
   )
-  let acting: ActingNow | undefined
+  let acting: ReturnType<typeof actingNow> | undefined
   if (asked.actorToken !== undefined) {
     const wanted = asked.actorIsIdToken ? 'id' : 'access'
     const presented = tokens.get(asked.actorToken)
     const token = await acceptable(needs, request, 'Actor Token', asked.actorToken, presented, wanted)
-    acting = await actingNow(needs, request, token, subject)
+    acting = actingNow(needs, request, asked.actorToken, token, subject)
   }
   const chain = extended(chainOf(subject), acting?.id)
+  const atWork = await allAtWork(needs.db, request.revision, chain)
   const seconds =
     (isOfClient(subject)
       ? client.oidc.accessToken.applicationAccessTokenExpiryInSeconds
@@ -493,7 +493,9 @@ const issue = async (
     },
     writes: [
       ...guards,
+      ...atWork,
       ...(acting?.guards ?? []),
+      notRevoked(needs.db, asked.subjectToken, subject),
       ...lineageAlive(needs.db, { id: subject.lineageId, sessionId: subject.sessionId }, now),
       ...token.writes,
       record(needs.db, now, trace, {

@@ -15,7 +15,7 @@ import {
   startImpersonation,
 } from '../../impersonation/impersonations.ts'
 import { numericDate } from '../../tokens/claims.ts'
-import type { FoundToken } from '../../tokens/token.ts'
+import { type FoundToken, isIssuedTo } from '../../tokens/token.ts'
 import { tokenTypeOf } from '../dpop.ts'
 import { describable, OAuthError } from '../error.ts'
 import { answersChallenge } from '../pkce.ts'
@@ -92,7 +92,7 @@ const judgeSubject = (
 ): Judged | undefined => {
   const times = judged(timesRefusal(token, now, iatValiditySeconds), 'subject_token_expired')
   if (times) return times
-  if (token.clientId !== client.clientId) {
+  if (!isIssuedTo(token, client)) {
     const error = new OAuthError('invalid_target', 'Invalid audience values provided for subject token.')
     return { error, code: 'subject_token_of_another_client' }
   }
@@ -131,7 +131,7 @@ const judgeActor = (
   }
   const times = judged(timesRefusal(token, now, iatValiditySeconds), 'actor_token_expired')
   if (times) return times
-  if (token.clientId !== client.clientId) {
+  if (!isIssuedTo(token, client)) {
     const error = new OAuthError('invalid_target', 'Invalid audience values provided for actor token.')
     return { error, code: 'actor_token_of_another_client' }
   }
