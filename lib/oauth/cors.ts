@@ -11,15 +11,18 @@ const isPublic = (path: string): boolean => /\/\.well-known\//.test(path) || pat
 
 const endpoints = new Set(['/oauth2/token', '/oauth2/userinfo', '/oauth2/revoke', '/oauth2/par'])
 
-/** Registration is for servers and administrators. */
+/** Registration is not among them: it is for servers and administrators. What is spelled in another way is nothing. */
+const apis = ['/scim2/', '/api/server/', '/api/identity/config-mgt/']
+
 const isForApplications = (path: string): boolean =>
-  endpoints.has(path) ||
-  path.startsWith('/scim2/') ||
-  (path.startsWith('/api/') && !path.startsWith('/api/identity/oauth2/dcr/'))
+  endpoints.has(path) || apis.some((api) => path.startsWith(api))
 
 const methods = 'GET, POST, PUT, PATCH, DELETE'
 const requestHeaders = 'Authorization, Content-Type, Accept, DPoP, activityid'
 const responseHeaders = 'WWW-Authenticate, DPoP-Nonce, Location, Retry-After, activityid'
+
+const mayRead = async (db: Db, origin: string): Promise<boolean> =>
+  isAllowedOrigin(db, await readRevision(db), origin)
 
 /** The headers that let a script of `origin` read what `path` answers; undefined when CORS has no place there. */
 const headersFor = async (db: Db, path: string, origin: string | null): Promise<Headers | undefined> => {
@@ -28,7 +31,8 @@ const headersFor = async (db: Db, path: string, origin: string | null): Promise<
   // what one origin may read is no answer for another's cache
   const headers = new Headers({ Vary: 'Origin' })
   if (origin === null || origin === 'null') return headers
-  if (await isAllowedOrigin(db, await readRevision(db), origin)) {
+  // where the database does not answer nobody is allowed, and the endpoint itself says what is wrong
+  if (await mayRead(db, origin).catch(() => false)) {
     headers.set('Access-Control-Allow-Origin', origin)
     headers.set('Access-Control-Expose-Headers', responseHeaders)
   }

@@ -109,7 +109,7 @@ export const logout = (needs: LogoutNeeds) => {
     const signIns = cookie === undefined ? undefined : await findSignIns(db, cookie)
     if (cookie !== undefined && signIns) {
       const isOfThis = signIns.all.some(({ id }) => id === request.hint?.sessionId)
-      const silent = isOfThis && request.client?.skipLogoutConsent === true
+      const silent = isOfThis && request.client?.active === true && request.client.skipLogoutConsent
       return silent || isConfirmed(c, parameters, cookie)
         ? end(c, cookie, request)
         : ask(parameters, request, cookie)

@@ -33,11 +33,12 @@ export const webfinger = ({
     const malformed = (description: string) =>
       c.json({ error: 'invalid_request', error_description: description }, 400)
     if (!resource || more.length > 0) return malformed('resource must be there once')
-    if (relations.length === 0) return malformed('rel is missing')
     const host = resource.length > longest ? undefined : hostOf(resource)
     if (host === undefined) return malformed('resource is no acct: or https: URI')
     if (!known.has(host)) return c.json({ error: 'not_found', error_description: 'another host has it' }, 404)
-    const links = relations.includes(issuerRelation) ? [{ rel: issuerRelation, href: issuer }] : []
+    // without one all are asked for (§4.1)
+    const asked = relations.length === 0 || relations.includes(issuerRelation)
+    const links = asked ? [{ rel: issuerRelation, href: issuer }] : []
     return c.body(JSON.stringify({ subject: resource, links }), 200, {
       'Content-Type': 'application/jrd+json',
     })

@@ -62,10 +62,11 @@ const applicationsOf = async (db: Db, n: number, sessions: readonly SignIn[]) =>
     .orderBy('since')
     .execute()
   const found = await Promise.all(
-    rows.map(async ({ client_id, session_id }) => {
+    rows.map(async ({ application_id, client_id, session_id }) => {
       const application = await findClient(db, n, client_id)
       const session = sessions.find(({ id }) => id === session_id)
-      return application && session ? [{ application, session }] : []
+      // the client id of one that was deleted may be another's by now
+      return application?.id === application_id && session ? [{ application, session }] : []
     }),
   )
   return { rows: rows.length, signedIn: found.flat() }

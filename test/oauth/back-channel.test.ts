@@ -177,6 +177,23 @@ for (const database of databases) {
       expect(claims.sub).not.toBe(scenario.impersonator.id)
     })
 
+    test('a new application with the client id of one that was deleted is told of no sign-in of that one', async () => {
+      const client = await listening()
+      const { browser } = await signIn(server, scenario, client)
+      const register = '/api/identity/oauth2/dcr/v1.1/register'
+      expect((await server.send('DELETE', `${register}/${client.clientId}`)).status).toBe(204)
+      const again = await server.send('POST', register, {
+        ext_param_client_id: client.clientId,
+        redirect_uris: [redirectUri],
+        backchannel_logout_uri: 'https://newcomer.example/told',
+        frontchannel_logout_uri: `${new URL(redirectUri).origin}/told`,
+      })
+      expect(again.status).toBe(201)
+      const page = await confirmLogout(browser)
+      expect(await page.text()).not.toContain('<iframe')
+      expect(await notices()).toEqual([])
+    })
+
     test('another person who signs in in the browser, a lock and a new password tell them as well', async () => {
       const client = await listening()
       const { db } = server

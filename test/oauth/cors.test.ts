@@ -150,6 +150,27 @@ for (const database of databases) {
       }
     })
 
+    test('the same path in other letters is read by nobody else’s script either', async () => {
+      for (const path of [
+        '/api/identity/oauth2/%64cr/v1.1/register',
+        '/api/identity/%6fauth2/dcr/v1.1/register',
+        '/oauth2/%69ntrospect',
+        '/t/carbon.super/api/identity/oauth2/%64cr/v1.1/register',
+      ]) {
+        expect([path, corsHeaders(await ask('GET', path, spa))]).toEqual([path, {}])
+        expect([path, corsHeaders(await preflight(path, spa))]).toEqual([path, {}])
+      }
+    })
+
+    test('without a database the endpoint says so itself, and nobody’s script reads it', async () => {
+      const stopped = await boot(database)
+      await stopped.stop()
+      for (const path of ['/oauth2/token', '/api/server/v1/applications']) {
+        const response = await stopped.request(path, { headers: { Origin: spa, Authorization: admin } })
+        expect([path, response.headers.has('activityid'), corsHeaders(response)]).toEqual([path, true, {}])
+      }
+    })
+
     test('an application that is switched off, or lists it no longer, takes its origins with it at once', async () => {
       const { applicationId } = await createApplication(server, {
         name: 'passing',

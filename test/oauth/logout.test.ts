@@ -95,6 +95,15 @@ for (const database of databases) {
       expect(await isAlive(server, sid)).toBe(false)
     })
 
+    test('the hint of an application that was switched off has the person asked', async () => {
+      const client = await createClient(server, scenario)
+      const { browser, idToken, sid } = await signIn(server, scenario, client)
+      const path = `/api/server/v1/applications/${client.applicationId}`
+      expect((await server.send('PATCH', path, { applicationEnabled: false })).status).toBe(200)
+      expect(await page(await browser.get(logoutPath({ id_token_hint: idToken })))).toEqual(asked)
+      expect(await isAlive(server, sid)).toBe(true)
+    })
+
     test('without a hint the person is asked, with client_id the registered address is good', async () => {
       const { browser, sid } = await signIn(server, scenario, quiet)
       expect(await page(await browser.get(logoutPath()))).toEqual(asked)
