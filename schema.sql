@@ -213,6 +213,8 @@ create table token (
 
 create index token_expires on token (expires_at);
 create index token_lineage on token (lineage_id);
+-- a grant that outlives its session is found by its refresh tokens, when all that hangs on an account ends
+create index token_refresh_subject on token (subject_id) where class = 'refresh';
 
 -- Authorization codes; the grant's lineage begins with the code, so a replay can end what it gave.
 create table authorization_code (

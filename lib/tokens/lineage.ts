@@ -2,6 +2,7 @@
  * Liveness. Every token, session and impersonation hangs on a lineage row; ending that row ends all of them, and a
  * browser session's row ends what began in it as well. This one question is asked by every place that accepts a token.
  */
+import { sql } from 'kysely'
 import { exactly, holds, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting, prepared } from '../database/prepared.ts'
@@ -65,8 +66,8 @@ export const endLineageOnce = (db: Db, id: string, by: string, now: Date): Write
 export const endLineage = (db: Db, id: string, by: string, now: Date): Write => write(ending(db, id, by, now))
 
 /**
- * Ends every session of an account and every impersonation in which it is subject or impersonator. It reads the account
- * that its commit has changed before, so on Postgres it is a statement of its own, which sees what was signed in or
+ * Ends every session of an account, every grant of its own that outlives its session, and every impersonation in which
+ * it is subject or impersonator. It reads the account that its commit has changed before, so on Postgres it is a statement of its own, which sees what was signed in or
  * begun while that change waited for the account's row.
  */
 export const endLineagesOf = (db: Db, accountId: string, by: string, now: Date): Write =>
@@ -89,6 +90,15 @@ export const endLineagesOf = (db: Db, accountId: string, by: string, now: Date):
               .selectFrom('impersonation')
               .select('lineage_id as id')
               .where('impersonator_id', '=', accountId),
+          )
+          .union(
+            eb
+              .selectFrom('account')
+              .innerJoin('token', 'token.subject_id', 'account.id')
+              .select('token.lineage_id as id')
+              .where('account.id', '=', accountId)
+              // a literal, as the index has it
+              .where('token.class', '=', sql.lit('refresh')),
           ),
       ),
   )

@@ -7,7 +7,7 @@ import { type FoundToken, findToken } from '../../lib/tokens/token.ts'
 import { type Booted, boot } from '../boot.ts'
 import { databases } from '../databases.ts'
 import { nothingElse } from '../nothing-else.ts'
-import { removeFromRole, setLocked } from '../scenario.ts'
+import { removeFromRole, sender, setLocked } from '../scenario.ts'
 import {
   type Client,
   newClient,
@@ -212,6 +212,40 @@ describe.each(databases)('refresh_token on $name', (database) => {
     expect(changed.status).toBe(200)
     const answer = await refresh(server, leaving, first.refresh_token)
     expect(await refusalOf(answer)).toEqual([400, 'unauthorized_client'])
+  })
+
+  test('a lock and a new password end the grant for good, even one that outlives its session', async () => {
+    for (const offline of [false, true]) {
+      for (const change of ['lock', 'password'] as const) {
+        const somebody = await newPerson(server, client)
+        const code = await newCode(server, client, somebody, { offline })
+        const first = await tokensOf(await redeem(server, client, code.value))
+        const second = await tokensOf(await refresh(server, client, first.refresh_token ?? ''))
+        if (change === 'lock') {
+          await setLocked(server, somebody.id, true)
+          await setLocked(server, somebody.id, false)
+        } else {
+          const Operations = [{ op: 'replace', value: { password: 'Another-Wonder-4711' } }]
+          const body = { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations }
+          expect((await sender(server)('PATCH', `/scim2/Users/${somebody.id}`, body)).status).toBe(200)
+        }
+        const { refresh_token, access_token } = second
+        expect([change, offline, await alive(access_token), await alive(refresh_token)]).toEqual([
+          change,
+          offline,
+          false,
+          false,
+        ])
+        expect(await refusalOf(await refresh(server, client, refresh_token ?? ''))).toEqual([
+          400,
+          'invalid_grant',
+        ])
+      }
+    }
+    // and nobody else's
+    const other = await begin(client, { offline: true })
+    await setLocked(server, (await newPerson(server, client)).id, true)
+    expect(await alive(other.refresh_token)).toBe(true)
   })
 
   test('of a hundred who race for one, without a grace one has tokens and the family ends', async () => {
