@@ -4,10 +4,13 @@
  */
 import { formTarget, page, submitOnce } from './layout.tsx'
 import { ScopeList } from './scopes.tsx'
+import { SelfRegistered } from './self-registered.tsx'
 
 export interface ConsentView {
   readonly key: string
   readonly application: string
+  /** It registered itself. */
+  readonly dynamic: boolean
   readonly redirectUri: string
   readonly userName: string
   /** As it was asked for; nothing is looked up, so the page tells nothing about who exists. */
@@ -101,6 +104,7 @@ export const consentPage = (view: ConsentView): Response => {
       ) : (
         <Access application={application} userName={userName} />
       )}
+      {view.dynamic ? <SelfRegistered goesTo={formTarget(view.redirectUri)} /> : null}
       {scopes.length === 0 ? null : (
         <>
           <h2>The application asks for permission to</h2>

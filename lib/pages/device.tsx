@@ -4,6 +4,7 @@
  */
 import { page } from './layout.tsx'
 import { ScopeList, type ScopeListProps } from './scopes.tsx'
+import { SelfRegistered } from './self-registered.tsx'
 
 /** By the key in the page's address, which anybody may have written. */
 const messages: ReadonlyMap<string, string> = new Map([
@@ -51,6 +52,8 @@ export const deviceCodePage = (userCode: string | undefined, failure: string | u
 export interface DeviceView extends ScopeListProps {
   readonly key: string
   readonly application: string
+  /** It registered itself. */
+  readonly dynamic: boolean
   readonly userName: string
   readonly userCode: string
 }
@@ -58,6 +61,7 @@ export interface DeviceView extends ScopeListProps {
 export const deviceConsentPage = ({
   key,
   application,
+  dynamic,
   userName,
   userCode,
   ...scopes
@@ -69,6 +73,7 @@ export const deviceConsentPage = ({
       <p class="soft">
         <strong id="application-name">{application}</strong> asks for access in your name.
       </p>
+      {dynamic ? <SelfRegistered /> : null}
       <p class="notice" id="device-notice">
         Go on only if you have the device before you and it shows this very code. Nobody needs it to help you.
       </p>

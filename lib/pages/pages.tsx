@@ -102,6 +102,7 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
     return deviceConsentPage({
       key,
       application: application.name,
+      dynamic: application.dynamic,
       userName: account.userName,
       userCode,
       scopes: device.scopes,
@@ -134,6 +135,7 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
       return consentPage({
         key,
         application: application.name,
+        dynamic: application.dynamic,
         redirectUri,
         userName: account.userName,
         requestedSubject: parameters.requested_subject,

@@ -1,7 +1,9 @@
 /** What strangers and clients can make of an open registration: nothing costs the server more than it costs them. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { type Booted, boot } from '../boot.ts'
+import { locationOf, newBrowser } from '../browser.ts'
 import { databases } from '../databases.ts'
+import { createApplication, logIn } from '../scenario.ts'
 
 const path = '/api/identity/oauth2/dcr/v1.1/register'
 const callback = 'https://client.example/cb'
@@ -114,6 +116,30 @@ for (const database of databases) {
         post_logout_redirect_uris: ['com.example.app:/out', 'https://elsewhere.example/out'],
         frontchannel_logout_uri: 'https://client.example/logout?a=b',
       })
+    })
+
+    test('the page that asks for consent says that nobody vouches for its name, and where its answer goes', async () => {
+      const asks = async (clientId: string) => {
+        const browser = newBrowser(server)
+        const query = { client_id: clientId, redirect_uri: callback, response_type: 'code', scope: 'openid' }
+        const paused = await browser.get(`/oauth2/authorize?${new URLSearchParams(query)}`)
+        const asked = locationOf(await logIn(browser, paused, { userName: 'admin', password: 'admin' }))
+        expect(asked.pathname).toBe('/authenticationendpoint/oauth2_authz.do')
+        const html = await (await browser.get(`${asked.pathname}${asked.search}`)).text()
+        return /id="self-registered">(.*?)<\/p>/s.exec(html)?.[1]?.replace(/<[^>]*>/g, '')
+      }
+      // the Cyrillic letter that looks like an o
+      const stranger = await register({ client_name: 'P\u043ertal' })
+      const said = await asks(stranger.client_id)
+      expect(said).toContain('registered itself')
+      expect(said).toContain('https://client.example')
+      const known = await createApplication(server, {
+        name: 'Portal',
+        apis: {},
+        skipLoginConsent: false,
+        oidc: { subjectToken: { enable: false } },
+      })
+      expect(await asks(known.clientId)).toBeUndefined()
     })
 
     test('no set of keys is stored that would not be read from its URL', async () => {
