@@ -83,6 +83,12 @@ const consentItems = ({ scopes, claims, resources }: CheckedRequest): readonly s
   ...resources.map((uri) => `"resource:${uri}`),
 ]
 
+/** One of at most three tries to answer a request, at the place as it is now. */
+interface Attempt {
+  readonly place: Place
+  readonly isLast: boolean
+}
+
 /** What the consent page said: nothing where none was shown. */
 type Decision = 'approve' | 'approveAlways' | 'deny' | undefined
 
@@ -152,46 +158,40 @@ export const authorize = (needs: AuthorizeNeeds) => {
     ]
   }
 
-  /** Decides, commits, answers. A lost guard means: look again, up to three times. */
+  /** Decides, commits, answers; undefined where a guard was lost and it is not the last time. */
   const settle = async (
     c: Context,
-    first: Place,
-    asked: CheckedRequest,
+    { place, isLast }: Attempt,
+    request: CheckedRequest,
     source: RequestSource,
     session: Session,
     interaction?: Interaction,
     decision?: Decision,
-  ) => {
-    let place = first
-    let request = asked
+  ): Promise<Response | undefined> => {
     const trace = needs.traceOf(c.req.raw)
     const openid = request.scopes.includes('openid')
-    for (let attempt = 1; attempt <= tries; attempt += 1) {
-      const now = new Date()
-      const answer =
-        decision === 'deny'
-          ? request.type.deny(request, signInOf(session), trace, now)
-          : await request.type.answer(request, signInOf(session), trace, now)
-      const keeps = decision === 'approveAlways' && request.type.consentIsKept
-      const writes = [
-        ...(interaction ? [spend(db, interaction, now)] : []),
-        ...(source.pushed === null ? [] : [spendPushedRequest(db, source.pushed, now)]),
-        ...answer.writes,
-        ...('refused' in answer ? [] : await rememberApplication(db, session.id, place.client, now)),
-        ...(keeps && !('refused' in answer) ? await remembered(request, session, trace, now) : []),
-      ]
-      if ((await commit(db, writes)) === 'committed') {
-        if ('refused' in answer) return respond.error(c, place, answer.refused, openid)
-        return respond.success(c, place, answer.parameters, openid)
-      }
-      const isSpent =
-        (interaction && !(await isOpen(db, interaction))) ||
-        (source.pushed !== null && !(await isUnspent(db, source.pushed)))
-      if (isSpent) throw new PageProblem('invalid_request', lostInteraction.spent)
-      // what the answer's place was decided on may have changed, too
-      place = await findPlace(needs, request.parameters)
-      request = checkRequest(needs, place, request.parameters, source)
+    const now = new Date()
+    const answer =
+      decision === 'deny'
+        ? request.type.deny(request, signInOf(session), trace, now)
+        : await request.type.answer(request, signInOf(session), trace, now)
+    const keeps = decision === 'approveAlways' && request.type.consentIsKept
+    const writes = [
+      ...(interaction ? [spend(db, interaction, now)] : []),
+      ...(source.pushed === null ? [] : [spendPushedRequest(db, source.pushed, now)]),
+      ...answer.writes,
+      ...('refused' in answer ? [] : await rememberApplication(db, session.id, place.client, now)),
+      ...(keeps && !('refused' in answer) ? await remembered(request, session, trace, now) : []),
+    ]
+    if ((await commit(db, writes)) === 'committed') {
+      if ('refused' in answer) return respond.error(c, place, answer.refused, openid)
+      return respond.success(c, place, answer.parameters, openid)
     }
+    const isSpent =
+      (interaction && !(await isOpen(db, interaction))) ||
+      (source.pushed !== null && !(await isUnspent(db, source.pushed)))
+    if (isSpent) throw new PageProblem('invalid_request', lostInteraction.spent)
+    if (!isLast) return undefined
     const abandoned = record(db, new Date(), trace, {
       event: 'request-abandoned',
       initiator: session.accountId,
@@ -207,6 +207,23 @@ export const authorize = (needs: AuthorizeNeeds) => {
       'The request was overtaken by changes; try again.',
     )
     return respond.error(c, place, error, openid)
+  }
+
+  /** A lost guard means: look at everything again, the place, who is signed in and what he consents to. */
+  const untilSettled = async (
+    first: Place,
+    parameters: Parameters,
+    settled: (attempt: Attempt) => Promise<Response | undefined>,
+  ): Promise<Response> => {
+    let place = first
+    for (let attempt = 1; attempt < tries; attempt += 1) {
+      const response = await settled({ place, isLast: false })
+      if (response) return response
+      place = await findPlace(needs, parameters)
+    }
+    const response = await settled({ place, isLast: true })
+    if (!response) throw new Error('the last attempt has no answer')
+    return response
   }
 
   const needsLogin = (
@@ -235,12 +252,13 @@ export const authorize = (needs: AuthorizeNeeds) => {
   }
 
   /** From a checked place on: every refusal is answered there. */
-  const proceed = async (
+  const proceedOnce = async (
     c: Context,
-    place: Place,
+    attempt: Attempt,
     arrived: ArrivedRequest,
     interaction?: Interaction,
-  ): Promise<Response> => {
+  ): Promise<Response | undefined> => {
+    const { place } = attempt
     let openid = false
     try {
       const request = checkRequest(needs, place, arrived.parameters, arrived.source)
@@ -263,12 +281,15 @@ export const authorize = (needs: AuthorizeNeeds) => {
         if (silent) throw new OAuthError('consent_required', 'Consent required')
         return await toPage(c, 'consent', arrived, session.id, spending)
       }
-      return await settle(c, place, request, arrived.source, session, interaction)
+      return await settle(c, attempt, request, arrived.source, session, interaction)
     } catch (error) {
       if (error instanceof OAuthError) return respond.error(c, place, error, openid)
       throw error
     }
   }
+
+  const proceed = (c: Context, first: Place, arrived: ArrivedRequest, interaction?: Interaction) =>
+    untilSettled(first, arrived.parameters, (attempt) => proceedOnce(c, attempt, arrived, interaction))
 
   /** Where it is said that a request object is not good: at the place named beside it, else on a page of ours. */
   const fallbackPlace = (known: KnownClient, parameters: Parameters, error: OAuthError): Place => {
@@ -322,17 +343,20 @@ export const authorize = (needs: AuthorizeNeeds) => {
     if (!isSamePerson || session.authenticatedAt < new Date(asked.authenticatedAt))
       throw new PageProblem('invalid_request', lostInteraction.expired)
     const parameters = new Map(Object.entries(interaction.parameters))
-    const place = await findPlace(needs, parameters)
+    const first = await findPlace(needs, parameters)
     if (!isDecision(decision))
       throw new PageProblem('invalid_request', 'The consent parameter is missing or unknown.')
     const { source } = interaction
-    try {
-      const request = checkRequest(needs, place, parameters, source)
-      return await settle(c, place, request, source, session, interaction, decision)
-    } catch (error) {
-      if (error instanceof OAuthError) return respond.error(c, place, error, false)
-      throw error
-    }
+    return untilSettled(first, parameters, async (attempt) => {
+      const { place } = attempt
+      try {
+        const request = checkRequest(needs, place, parameters, source)
+        return await settle(c, attempt, request, source, session, interaction, decision)
+      } catch (error) {
+        if (error instanceof OAuthError) return respond.error(c, place, error, false)
+        throw error
+      }
+    })
   }
 
   const handle = async (c: Context): Promise<Response> => {
