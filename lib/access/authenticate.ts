@@ -161,7 +161,8 @@ export const authenticate = async (
   request: ApiRequest,
   now: Date,
 ): Promise<Authentication> => {
-  const [scheme = '', credentials = ''] = (request.authorization ?? '').split(/ +/, 2)
+  // one value and nothing behind it (RFC 6750 §2.1, RFC 7617 §2)
+  const [, scheme = '', credentials = ''] = /^([^ ]+) +([^ ]+) *$/.exec(request.authorization ?? '') ?? []
   if (credentials === '') return no('no credentials')
   if (scheme.toLowerCase() === 'basic') return basic(needs, request, credentials, now)
   if (scheme.toLowerCase() === 'bearer') return byToken(needs, request, 'Bearer', credentials, now)

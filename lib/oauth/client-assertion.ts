@@ -23,6 +23,12 @@ export interface AssertionRules {
   readonly outbound: OutboundRules
 }
 
+/** What the client signed for another purpose, such as a request object, has a `typ` of its own (RFC 8725 §3.11). */
+const types = [undefined, 'jwt', 'client-authentication+jwt']
+
+const isTyped = (typ: string | undefined): boolean =>
+  types.includes(typ?.toLowerCase().replace(/^application\//, ''))
+
 const claims = z.object({
   exp: z.number(),
   iat: z.number().optional(),
@@ -41,7 +47,7 @@ export const verifyAssertion = async (
     client.oidc.clientAuthentication
   const algorithms = clientSignatures.filter((algorithm) => pinned === undefined || algorithm === pinned)
   const { clientId } = client
-  const { payload } = await jwtVerify(assertion, await clientKeys(client, outbound), {
+  const { payload, protectedHeader } = await jwtVerify(assertion, await clientKeys(client, outbound), {
     algorithms,
     issuer: clientId,
     subject: clientId,
@@ -52,6 +58,7 @@ export const verifyAssertion = async (
   }).catch((cause: unknown) => {
     throw failed(cause)
   })
+  if (!isTyped(protectedHeader.typ)) throw failed('the typ of another kind of JWT')
   const read = claims.safeParse(payload)
   if (!read.success) throw failed(read.error)
   const { exp, iat, jti } = read.data

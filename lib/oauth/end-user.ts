@@ -2,12 +2,12 @@
  * Whom a request is about: `id_token_hint` and the `sub` that its `claims` ask for (OpenID Connect Core §3.1.2.1,
  * §5.5.1). Nobody else is answered for.
  */
-import { createLocalJWKSet, decodeJwt, type JWK, jwtVerify } from 'jose'
+import type { JWK } from 'jose'
 import type { Db } from '../database/connect.ts'
 import { subjectIdentifier } from '../tokens/subject-identifier.ts'
-import { findToken } from '../tokens/token.ts'
 import { wishOf } from './claims-parameter.ts'
 import { OAuthError } from './error.ts'
+import { readIdTokenHint } from './id-token-hint.ts'
 import type { AuthorizationRequest } from './response-types/response-type.ts'
 
 export interface EndUserNeeds {
@@ -23,30 +23,8 @@ type Hint = { readonly accountId: string } | { readonly sub: string }
 /** Longer than any ID token. */
 const longestHint = 8_192
 
-const refusedHint = (cause?: unknown) =>
-  new OAuthError('invalid_request', 'The id_token_hint is not an ID token of this server for this client.', {
-    cause,
-  })
-
-/** An ID token whose row is gone is known by its signature; that it has expired says nothing about whom it names. */
-const verifiedHint = async (needs: EndUserNeeds, clientId: string, hint: string): Promise<Hint> => {
-  try {
-    const keys = createLocalJWKSet({ keys: [...needs.jwks().keys] })
-    const algorithms = [...new Set(needs.jwks().keys.flatMap(({ alg }) => alg ?? []))]
-    const issuedAt = decodeJwt(hint).iat ?? 0
-    const { payload, protectedHeader } = await jwtVerify(hint, keys, {
-      issuer: needs.issuer,
-      audience: clientId,
-      algorithms,
-      currentDate: new Date(issuedAt * 1000),
-    })
-    // tokens of every other class have a typ of their own
-    if (protectedHeader.typ !== undefined || payload.sub === undefined) throw new Error('no ID token')
-    return { sub: payload.sub }
-  } catch (cause) {
-    throw refusedHint(cause)
-  }
-}
+const refusedHint = () =>
+  new OAuthError('invalid_request', 'The id_token_hint is not an ID token of this server for this client.')
 
 const readHint = async (
   needs: EndUserNeeds,
@@ -56,10 +34,11 @@ const readHint = async (
 ): Promise<Hint | undefined> => {
   if (hint === undefined) return undefined
   if (hint.length > longestHint) throw refusedHint()
-  const row = await findToken(needs.db, hint, now)
-  if (!row) return verifiedHint(needs, clientId, hint)
-  if (row.class !== 'id' || row.clientId !== clientId) throw refusedHint()
-  return { accountId: row.subjectId }
+  const read = await readIdTokenHint({ ...needs, keys: needs }, hint, now)
+  if (read?.clientId !== clientId) throw refusedHint()
+  if (read.accountId !== undefined) return { accountId: read.accountId }
+  if (read.subject !== undefined) return { sub: read.subject }
+  throw refusedHint()
 }
 
 /** Tells of an account whether the request may be answered for it. Throws OAuthError for a hint that is not ours. */
