@@ -11,14 +11,20 @@ import { clientJwks } from './client-keys.ts'
 /** More than any certificate has, percent-encoded. */
 const longest = 16_384
 
+/** One certificate and nothing else: of two, nobody could say which one the proxy has verified. */
+const onePem = /^-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*$/
+
+const fromPem = (text: string): X509Certificate | undefined =>
+  onePem.test(text) ? new X509Certificate(text) : undefined
+
 /** Reads a header's value: PEM, percent-encoded (nginx `$ssl_client_escaped_cert`), or RFC 9440's `:base64:`. */
 export const readCertificate = (header: string): X509Certificate | undefined => {
   if (header === '' || header.length > longest) return undefined
   try {
     const binary = /^:([A-Za-z0-9+/=]+):$/.exec(header)?.[1]
-    return new X509Certificate(
-      binary === undefined ? decodeURIComponent(header) : Buffer.from(binary, 'base64'),
-    )
+    return binary === undefined
+      ? fromPem(decodeURIComponent(header))
+      : new X509Certificate(Buffer.from(binary, 'base64'))
   } catch {
     return undefined
   }

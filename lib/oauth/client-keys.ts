@@ -19,15 +19,16 @@ const mostRemembered = 1_000
 interface Remembered {
   readonly keys: Promise<readonly JWK[]>
   readonly at: number
+  /** For how many milliseconds it is not read again unasked. */
+  freshFor: number
 }
 
 const remembered = new Map<string, Remembered>()
 
-const readSet = async (uri: string, rules: OutboundRules): Promise<readonly JWK[]> => {
+const readSet = async (uri: string, rules: OutboundRules): Promise<readonly JWK[] | undefined> => {
   const document = await readDocument(uri, rules)
   const read = 'json' in document ? jwkSet.safeParse(document.json) : undefined
-  // a set that cannot be read has no keys, and so nobody signs with them
-  return read?.success ? read.data.keys : []
+  return read?.data?.keys
 }
 
 /** The set of a URL, read when none is fresh; `again` reads it anew unless that was done a moment ago. */
@@ -35,11 +36,19 @@ const setOf = (uri: string, rules: OutboundRules, again: boolean): Promise<reado
   const key = `${rules.allowPrivateAddresses} ${uri}`
   const known = remembered.get(key)
   const age = known ? performance.now() - known.at : Number.POSITIVE_INFINITY
-  if (known && age < (again ? pauseMilliseconds : freshMilliseconds)) return known.keys
+  if (known && age < (again ? pauseMilliseconds : known.freshFor)) return known.keys
   if (remembered.size >= mostRemembered) remembered.clear()
-  const keys = readSet(uri, rules)
-  remembered.set(key, { keys, at: performance.now() })
-  return keys
+  const made: Remembered = {
+    keys: readSet(uri, rules).then((read) => {
+      if (!read) made.freshFor = pauseMilliseconds
+      // a set that cannot be read has no keys, and so nobody signs with them
+      return read ?? []
+    }),
+    at: performance.now(),
+    freshFor: freshMilliseconds,
+  }
+  remembered.set(key, made)
+  return made.keys
 }
 
 /** WSO2's `advancedConfigurations.certificate`: a PEM certificate, or the URL of a JWK set. */

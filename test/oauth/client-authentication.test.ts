@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, setSystemTime, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setSystemTime, spyOn, test } from 'bun:test'
 import { X509Certificate } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -342,11 +342,46 @@ client_certificate_header = "X-SSL-CERT"
         asProxy(undefined),
         asProxy(right, '192.0.2.1'),
         { headers: { 'X-SSL-CERT': 'nonsense' }, address: proxy },
+        // a proxy that adds its header to the one that the client has sent
+        ...[', ', '', '%0A'].map((between) => ({
+          headers: { 'X-SSL-CERT': [right, wrong].map(String).map(encodeURIComponent).join(between) },
+          address: proxy,
+        })),
       ]
       for (const init of refused) {
         expect(await refusalOf(await ask({ client_id }, init))).toEqual([401, 'invalid_client'])
       }
       expect((await byBasic(client)).status).toBe(401)
+    })
+
+    test('of its own making, at a jwks_uri that could not be read a while ago', async () => {
+      const right = await certificate('/CN=me')
+      const [key, id] = [right.publicKey.export({ format: 'jwk' }), { reads: 0 }]
+      await using host = Bun.serve({
+        port: 0,
+        hostname: '127.0.0.1',
+        fetch: () => {
+          id.reads += 1
+          return id.reads === 1 ? new Response('', { status: 503 }) : Response.json({ keys: [key] })
+        },
+      })
+      const { clientId: client_id } = await newClient(server, {
+        ...grants,
+        ...method('self_signed_tls_client_auth'),
+        mayact: { jwksUri: `http://127.0.0.1:${host.port}/jwks` },
+      })
+      const status = async () => (await ask({ client_id }, asProxy(right))).status
+      const begun = performance.now()
+      const clock = spyOn(performance, 'now')
+      try {
+        expect([await status(), await status(), id.reads]).toEqual([401, 401, 1])
+        clock.mockImplementation(() => begun + 31_000)
+        expect([await status(), await status(), id.reads]).toEqual([200, 200, 2])
+        clock.mockImplementation(() => begun + 62_000)
+        expect([await status(), id.reads]).toEqual([200, 2])
+      } finally {
+        clock.mockRestore()
+      }
     })
 
     test('of its own making, where its key is registered', async () => {
