@@ -206,8 +206,9 @@ create table token (
   context text,
   issued_at text not null,
   expires_at text not null,
-  -- refresh tokens only: when it was rotated, and the token that it replaced
+  -- refresh tokens only: when it was rotated
   spent_at text,
+  -- the refresh token that it replaced; of an access token got by exchange, the one it comes from
   follows text
 );
 

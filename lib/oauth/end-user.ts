@@ -44,7 +44,7 @@ const readHint = async (
 /** Tells of an account whether the request may be answered for it. Throws OAuthError for a hint that is not ours. */
 export const expectedUser = async (
   needs: EndUserNeeds,
-  { client, revision, parameters, claims }: AuthorizationRequest,
+  { client, parameters, claims }: AuthorizationRequest,
   now: Date,
 ): Promise<(accountId: string) => Promise<boolean>> => {
   const hint = await readHint(needs, client.clientId, parameters.get('id_token_hint'), now)
@@ -55,7 +55,7 @@ export const expectedUser = async (
   return async (accountId) => {
     if (hint && 'accountId' in hint && hint.accountId !== accountId) return false
     if (names.length === 0) return true
-    const sub = await subjectIdentifier(needs.db, revision, client, accountId)
+    const sub = await subjectIdentifier(needs.db, client, accountId)
     return names.every((wanted) => wanted.includes(sub))
   }
 }

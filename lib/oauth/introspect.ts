@@ -45,7 +45,7 @@ const describe = async (
   { db, issuer, organization }: IntrospectNeeds,
   accepted: AcceptedToken,
 ): Promise<Answer> => {
-  const { token, revision, application, subject } = accepted
+  const { token, application, subject } = accepted
   const [only, ...more] = token.audience
   return {
     active: true,
@@ -57,7 +57,7 @@ const describe = async (
     iat: numericDate(token.issuedAt),
     nbf: numericDate(token.issuedAt),
     aut: subject ? 'APPLICATION_USER' : 'APPLICATION',
-    sub: await subOf(db, revision, application, token),
+    sub: await subOf(db, application, token),
     aud: only === undefined ? token.clientId : more.length > 0 ? token.audience : only,
     iss: issuer.issuer,
     jti: token.id,

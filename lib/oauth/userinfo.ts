@@ -75,10 +75,10 @@ const insufficient = () =>
     ', scope="openid"',
   )
 
-/** The one row of a request other than GET in which somebody acts (design.md §7, invariant 12). */
+/** The one row of a request other than GET and HEAD in which somebody acts (design.md §7, invariant 12). */
 const leaveUse = async (needs: UserinfoNeeds, c: Context, { token }: AcceptedToken, outcome: string) => {
   const { actorId, impersonationId } = token
-  if (c.req.method === 'GET' || actorId === null) return
+  if (['GET', 'HEAD'].includes(c.req.method) || actorId === null) return
   const row = record(needs.db, new Date(), needs.traceOf(c.req.raw), {
     event: useEvent(c.req.method),
     initiator: actorId,
@@ -130,7 +130,7 @@ const answer = async (needs: UserinfoNeeds, c: Context): Promise<Response> => {
     throw insufficient()
   }
   const [sub, claims] = await Promise.all([
-    subOf(db, revision, application, token),
+    subOf(db, application, token),
     userClaims(db, revision, application, subject.id, token.scopes, token.context.claims?.userinfo),
   ])
   await leaveUse(needs, c, accepted, 'AUTHORIZED')

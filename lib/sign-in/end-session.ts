@@ -72,14 +72,14 @@ const applicationsOf = async (db: Db, n: number, sessions: readonly SignIn[]) =>
   return { rows: rows.length, signedIn: found.flat() }
 }
 
-const notices = (db: Db, n: number, signedIn: readonly SignedIn[], now: Date): Promise<Write[]> =>
+const notices = (db: Db, signedIn: readonly SignedIn[], now: Date): Promise<Write[]> =>
   Promise.all(
     signedIn.flatMap(({ application, session }) => {
       const url = application.oidc.logout.backChannelLogoutUrl
       if (url === undefined) return []
       return [
         (async () => {
-          const subject = await subjectIdentifier(db, n, application, session.accountId)
+          const subject = await subjectIdentifier(db, application, session.accountId)
           const notice = { client_id: application.clientId, url, subject, session_id: session.id }
           return addNotice(db, notice, now)
         })(),
@@ -97,7 +97,7 @@ const tellApplications = async (db: Db, n: number, sessions: readonly SignIn[], 
   if (sessions.length === 0) return { writes: [], signedIn }
   const ids = sessions.map(({ id }) => id)
   const forgotten = exactly(rows, db.deleteFrom('session_application').where('session_id', 'in', ids))
-  return { writes: [forgotten, ...(await notices(db, n, signedIn, now))], signedIn }
+  return { writes: [forgotten, ...(await notices(db, signedIn, now))], signedIn }
 }
 
 /**

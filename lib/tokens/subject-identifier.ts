@@ -10,7 +10,6 @@
 import { createHmac } from 'node:crypto'
 import type { Db } from '../database/connect.ts'
 import type { Application } from '../directory/applications.ts'
-import { fact } from '../directory/facts.ts'
 import { uniqueClaimValue } from '../directory/subject-claim.ts'
 import { pairwiseSalt } from './pairwise-salt.ts'
 import type { FoundToken } from './token.ts'
@@ -40,23 +39,16 @@ const pairwise = (db: Db, application: Application, accountId: string): string =
     .update(`${sectorOf(application)}\n${accountId}`)
     .digest('base64url')
 
-/** The `sub` of an account at an application, as of `revision`. */
+/** The `sub` of an account at an application. Attributes have no revision, so it is asked for anew each time. */
 export const subjectIdentifier = async (
   db: Db,
-  revision: number,
   application: Application,
   accountId: string,
 ): Promise<string> => {
-  // cheaper than a place in the cache, which has as many for all users as for the facts of all requests
   if (application.oidc.subject.subjectType === 'pairwise') return pairwise(db, application, accountId)
   const uri = application.subjectClaimUri
   if (uri === undefined) return accountId
-  return fact(
-    db,
-    revision,
-    `subject ${application.id} ${accountId}`,
-    async () => (await uniqueClaimValue(db, accountId, uri)) ?? accountId,
-  )
+  return (await uniqueClaimValue(db, accountId, uri)) ?? accountId
 }
 
 /**
@@ -65,11 +57,10 @@ export const subjectIdentifier = async (
  */
 export const subOf = async (
   db: Db,
-  revision: number,
   application: Application,
   token: Pick<FoundToken, 'context' | 'subjectId' | 'clientId' | 'actor'>,
 ): Promise<string> => {
   if (token.context.sub !== undefined) return token.context.sub
   if (token.actor !== null || token.subjectId === token.clientId) return token.subjectId
-  return subjectIdentifier(db, revision, application, token.subjectId)
+  return subjectIdentifier(db, application, token.subjectId)
 }

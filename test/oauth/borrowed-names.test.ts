@@ -237,9 +237,38 @@ for (const database of databases) {
           userName: `mallory${index}`,
           attributes: { nickName: taken },
         })
-        expect(await subjectIdentifier(server.db, n, client, mallory)).toBe(mallory)
+        expect(await subjectIdentifier(server.db, client, mallory)).toBe(mallory)
       }
-      expect(await subjectIdentifier(server.db, n, client, alice.id)).toBe(alice.id)
+      expect(await subjectIdentifier(server.db, client, alice.id)).toBe(alice.id)
+    })
+
+    test('who gives a name up goes by it no longer, at once', async () => {
+      const update = await server.send('PATCH', `/api/server/v1/applications/${frontend.applicationId}`, {
+        claimConfiguration: { subject: { claim: { uri: 'http://wso2.org/claims/nickname' } } },
+      })
+      expect(update.status).toBe(200)
+      const [one, other] = [await createPerson(server, 'NickOne'), await createPerson(server, 'NickTwo')]
+      const call = (person: Person, nickName: string) =>
+        server.send(
+          'PATCH',
+          '/scim2/Me',
+          {
+            schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+            Operations: [{ op: 'replace', value: { nickName } }],
+          },
+          { Authorization: basic(person.userName, person.password) },
+        )
+      const sub = async (person: Person) => {
+        const n = await readRevision(server.db)
+        const client = await findClient(server.db, n, frontend.clientId)
+        if (!client) throw new Error('no frontend')
+        return subjectIdentifier(server.db, client, person.id)
+      }
+      expect((await call(one, 'nick')).status).toBe(200)
+      expect(await sub(one)).toBe('nick')
+      expect((await call(one, 'another')).status).toBe(200)
+      expect((await call(other, 'nick')).status).toBe(200)
+      expect([await sub(one), await sub(other)]).toEqual(['another', 'nick'])
     })
 
     describe('userinfo', () => {
@@ -264,6 +293,10 @@ for (const database of databases) {
           frontend,
           delegation(subject.accessToken, actor.accessToken),
         )
+        for (const method of ['GET', 'HEAD']) {
+          const { result } = await nothingElse(server.db, {}, () => userinfo(access_token, method))
+          expect(result.status).toBe(200)
+        }
         const { result, changes } = await nothingElse(server.db, { audit: { added: 1 } }, () =>
           userinfo(access_token, 'POST'),
         )

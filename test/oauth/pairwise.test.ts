@@ -26,7 +26,7 @@ for (const database of databases) {
       const n = await readRevision(at.db)
       const client = await findClient(at.db, n, clientId)
       if (!client) throw new Error('no such client')
-      return subjectIdentifier(at.db, n, client, accountId)
+      return subjectIdentifier(at.db, client, accountId)
     }
     let made = 0
     const applicationWith = async (oidc: Readonly<Record<string, unknown>>) => {

@@ -324,7 +324,7 @@ const identity = async (
     accountId: account.id,
     sessionId,
     authenticatedAt: new Date(context.authTime * 1000),
-    sub: await subOf(needs.db, request.revision, client, subject),
+    sub: await subOf(needs.db, client, subject),
     lineageId: subject.lineageId,
   }
   return mintIdToken(
@@ -355,9 +355,7 @@ const ofUser = async (given: Decided): Promise<Given> => {
   if (asked.requested === idToken)
     return { token: await identity({ ...given, scopes }, account), scopes, guards }
   const own = subject.clientId === client.clientId
-  const sub = await (own
-    ? subOf(db, revision, client, subject)
-    : subjectIdentifier(db, revision, client, account.id))
+  const sub = await (own ? subOf(db, client, subject) : subjectIdentifier(db, client, account.id))
   const { nonce: _, ...context } = subject.context
   const { authTime, acr } = context
   const token = await mintDelegatedAccessToken(

@@ -79,7 +79,7 @@ export const userTokens = async (
   if (!account || !isActive(account)) return undefined
   const [scopes, sub] = await Promise.all([
     scopesLeft(db, revision, account, application, given.scopes),
-    context.sub ?? subjectIdentifier(db, revision, application, accountId),
+    context.sub ?? subjectIdentifier(db, application, accountId),
   ])
   const latest = new Date(now.getTime() + accessSeconds(application, lifetimes) * 1000)
   const endsAt = latest < given.endsAt ? latest : given.endsAt

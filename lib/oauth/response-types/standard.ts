@@ -145,7 +145,7 @@ export const standardResponseType = (name: StandardName, needs: StandardNeeds): 
     if (name === 'none') return { parameters: [], writes: guards }
     const [scopes, sub] = await Promise.all([
       grantable(needs, request, account, gives.code),
-      subjectIdentifier(db, revision, client, account.id),
+      subjectIdentifier(db, client, account.id),
     ])
     const context: TokenContext = {
       authTime: numericDate(signIn.authenticatedAt),
