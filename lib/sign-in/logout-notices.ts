@@ -64,18 +64,20 @@ export const addNotice = (
   return write(insertNotice(db, row))
 }
 
-/** What is due now and is this sender's or nobody's any more, longest waiting first. */
+/** What is due now and is this sender's or nobody's any more, longest waiting first, without those of busy clients. */
 export const findDueNotices = (
   db: Db,
   senderId: string,
   now: Date,
   limit: number,
+  busy: readonly string[],
 ): Promise<readonly LogoutNotice[]> => {
   const overdue = new Date(now.getTime() - abandonedAfter).toISOString()
   return db
     .selectFrom('logout_notice')
     .selectAll()
     .where('next_attempt_at', '<=', now.toISOString())
+    .$if(busy.length > 0, (due) => due.where('client_id', 'not in', busy))
     .where(({ eb, or }) => or([eb('sender', 'in', [senderId, nobody]), eb('next_attempt_at', '<=', overdue)]))
     .orderBy('next_attempt_at')
     .limit(limit)

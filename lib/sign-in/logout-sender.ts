@@ -21,7 +21,9 @@ import {
   releaseNotices,
 } from './logout-notices.ts'
 
-const atOnce = 20
+const atOnce = 60
+/** Of one application: it may be slow, and each of its answers late. */
+const atOnceOfOne = 10
 const looksEvery = 100
 /** A commit may follow its `addNotice` late; so long is looked for it. */
 const looksFor = 2_000
@@ -83,7 +85,7 @@ export const startLogoutSender = (db: Db, options: LogoutSenderOptions, log: Log
   const { now = () => new Date(), patience = 5_000, issuer, outbound } = options
   const schedule = options.waits ?? waits
   const { id: senderId } = noticeSender(db)
-  const underWay = new Map<string, Promise<void>>()
+  const underWay = new Map<string, { readonly clientId: string; readonly done: Promise<void> }>()
   const ended = new AbortController()
   let stopping = false
   /** By `performance.now()`. */
@@ -151,23 +153,34 @@ export const startLogoutSender = (db: Db, options: LogoutSenderOptions, log: Log
   }
 
   const start = (notice: LogoutNotice) => {
-    underWay.set(
-      notice.id,
-      deliver(notice).finally(() => underWay.delete(notice.id)),
-    )
+    const done = deliver(notice).finally(() => {
+      underWay.delete(notice.id)
+      lookAgainIn(0)
+    })
+    underWay.set(notice.id, { clientId: notice.client_id, done })
   }
+
+  const allUnderWay = () => [...underWay.values()].map(({ done }) => done)
+
+  const countOf = (client: string) =>
+    [...underWay.values()].filter(({ clientId }) => clientId === client).length
+
+  const busyClients = () =>
+    [...new Set([...underWay.values()].map(({ clientId }) => clientId))].filter(
+      (clientId) => countOf(clientId) >= atOnceOfOne,
+    )
 
   const drain = async () => {
     while (!stopping) {
       const room = atOnce - underWay.size
       if (room <= 0) {
-        await Promise.race(underWay.values())
+        await Promise.race(allUnderWay())
         continue
       }
-      const due = await findDueNotices(db, senderId, now(), atOnce + underWay.size)
+      const due = await findDueNotices(db, senderId, now(), atOnce + underWay.size, busyClients())
       const rows = due.filter(({ id }) => !underWay.has(id)).slice(0, room)
       if (rows.length === 0) return
-      for (const row of rows) start(row)
+      for (const row of rows) if (countOf(row.client_id) < atOnceOfOne) start(row)
     }
   }
 
@@ -196,7 +209,7 @@ export const startLogoutSender = (db: Db, options: LogoutSenderOptions, log: Log
     async flush() {
       await looking
       do {
-        await Promise.all(underWay.values())
+        await Promise.all(allUnderWay())
         await look()
       } while (underWay.size > 0)
     },
@@ -204,7 +217,7 @@ export const startLogoutSender = (db: Db, options: LogoutSenderOptions, log: Log
       clearInterval(timer)
       stopping = true
       ended.abort()
-      await Promise.race([Promise.all(underWay.values()), Bun.sleep(patience)])
+      await Promise.race([Promise.all(allUnderWay()), Bun.sleep(patience)])
       await looking
       await commit(db, [releaseNotices(db, senderId)]).catch((error: unknown) =>
         log.error({ err: error }, 'the logout notices could not be left to others'),
