@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:tes
 import { type Booted, boot } from '../boot.ts'
 import { locationOf, newBrowser } from '../browser.ts'
 import { databases } from '../databases.ts'
-import { createApplication, logIn } from '../scenario.ts'
+import { basic, createApplication, logIn } from '../scenario.ts'
 
 const path = '/api/identity/oauth2/dcr/v1.1/register'
 const callback = 'https://client.example/cb'
@@ -140,6 +140,83 @@ for (const database of databases) {
         oidc: { subjectToken: { enable: false } },
       })
       expect(await asks(known.clientId)).toBeUndefined()
+    })
+
+    test('no order of steps gives a client a scope for itself that nobody who holds it gave', async () => {
+      const scope = 'internal_user_mgt_list'
+      const found = await server.send(
+        'GET',
+        '/api/server/v1/api-resources?filter=identifier%20eq%20/scim2/Users',
+      )
+      const { apiResources } = (await found.json()) as { apiResources: { id: string }[] }
+      const client = await register()
+      const own = { token: client.registration_access_token, at: `${path}/${client.client_id}` }
+      const self = { client_id: client.client_id, token_endpoint_auth_method: 'client_secret_basic' }
+      const tokenFor = async (more: Record<string, string> = {}) => {
+        const response = await server.request('/oauth2/token', {
+          method: 'POST',
+          headers: { Authorization: basic(client.client_id, String(client.client_secret)) },
+          body: new URLSearchParams({ grant_type: 'client_credentials', scope, ...more }),
+        })
+        return (await response.json()) as { error?: string; scope?: string; access_token?: string }
+      }
+      expect(await tokenFor()).toMatchObject({ error: 'unauthorized_client' })
+      // it has the grant, and the scope only in its own words
+      const both = { ...self, grant_types: ['authorization_code', 'client_credentials'], scope }
+      expect((await send('PUT', both, own)).status).toBe(200)
+      const empty = await tokenFor()
+      expect([empty.error, empty.scope]).toEqual([undefined, undefined])
+      for (const at of ['/scim2/Users', '/api/server/v1/applications', '/scim2/Me'])
+        expect(
+          (await server.request(at, { headers: { Authorization: `Bearer ${empty.access_token}` } })).status,
+        ).toBeOneOf([401, 403])
+      // an administrator lets its users have the scope, and the client wants it for itself
+      expect((await send('PUT', self, own)).status).toBe(200)
+      const row = await server.db
+        .selectFrom('application')
+        .select('id')
+        .where('client_id', '=', client.client_id)
+        .executeTakeFirstOrThrow()
+      const authorized = await server.send('POST', `/api/server/v1/applications/${row.id}/authorized-apis`, {
+        id: apiResources[0]?.id,
+        policyIdentifier: 'RBAC',
+        scopes: [scope],
+      })
+      expect(authorized.status).toBe(200)
+      expect((await send('PUT', both, own)).status).toBe(403)
+      expect(await tokenFor()).toMatchObject({ error: 'unauthorized_client' })
+    })
+
+    test('a client that is deleted while it gets tokens leaves none that lives', async () => {
+      for (let round = 0; round < 5; round += 1) {
+        address = `198.51.100.${database.name.length * 10 + round}`
+        const client = await register({ grant_types: ['client_credentials'], response_types: [] })
+        const at = `${path}/${client.client_id}`
+        const authorization = basic(client.client_id, String(client.client_secret))
+        const token = async () => {
+          const response = await server.request('/oauth2/token', {
+            method: 'POST',
+            headers: { Authorization: authorization },
+            body: new URLSearchParams({ grant_type: 'client_credentials' }),
+          })
+          return ((await response.json()) as { access_token?: string }).access_token
+        }
+        const gone = server.request(at, {
+          method: 'DELETE',
+          headers: { Authorization: `Bearer ${client.registration_access_token}` },
+        })
+        await Promise.all([...Array.from({ length: 20 }, token), gone])
+        expect((await gone).status).toBeOneOf([204, 503])
+        if ((await gone).status !== 204) continue
+        const alive = await server.db
+          .selectFrom('token')
+          .innerJoin('lineage', 'lineage.id', 'token.lineage_id')
+          .select('token.id')
+          .where('token.client_id', '=', client.client_id)
+          .where('lineage.ended_at', 'is', null)
+          .execute()
+        expect(alive).toEqual([])
+      }
     })
 
     test('no set of keys is stored that would not be read from its URL', async () => {
