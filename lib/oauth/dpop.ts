@@ -53,7 +53,8 @@ export const proveKey = async (
 
 /**
  * The same for a client that was authenticated, whose certificate else binds what it gets; with the writes of both.
- * `required` says that it gets nothing unbound. A refusal leaves its audit row, a wish for another nonce does not.
+ * `required` says that it gets nothing unbound. A refusal leaves its audit row, unless it is a wish for another nonce or
+ * the client is public: who knows no more than its id must not be able to fill the audit.
  */
 export const proveClientKey = async (
   needs: ProofNeeds,
@@ -69,7 +70,7 @@ export const proveClientKey = async (
     if (!required) return { confirmation, writes }
     throw new OAuthError('invalid_dpop_proof', 'This client has to send a DPoP proof.')
   } catch (error) {
-    if (error instanceof OAuthError && error.code !== 'use_dpop_nonce') {
+    if (error instanceof OAuthError && error.code !== 'use_dpop_nonce' && !client.oidc.publicClient) {
       const row = record(needs.db, now, trace, {
         event: 'token-refused',
         initiator: client.clientId,

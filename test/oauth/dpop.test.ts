@@ -445,6 +445,44 @@ describe.each(databases)('DPoP on $name', (database) => {
     expect(jose.decodeJwt(second.access_token).cnf).toEqual({ jkt: key.jkt })
   })
 
+  test('who knows the id of a public client leaves no rows by proofs that are none', async () => {
+    const { clientId } = await newClient(server, { publicClient: true })
+    const fields = { client_id: clientId, grant_type: 'refresh_token', refresh_token: 'x' }
+    for (const DPoP of ['x.y.z', await tokenProof({ htm: 'GET' })]) {
+      const { result } = await nothingElse(server.db, {}, () =>
+        askToken(server, undefined, fields, { headers: { DPoP } }),
+      )
+      expect([result.status, (await bodyOf(result)).error]).toEqual([400, 'invalid_dpop_proof'])
+    }
+  })
+
+  test('a request that was overtaken by changes has used nothing up', async () => {
+    const ask = (code: string, dpop: string) =>
+      askToken(
+        server,
+        client,
+        { grant_type: 'authorization_code', code, redirect_uri: redirectUri, code_verifier: verifier },
+        { headers: { DPoP: dpop } },
+      )
+    let overtaken: readonly [string, string] | undefined
+    for (let n = 0; n < 50 && !overtaken; n += 1) {
+      const [{ value }, proof] = [await newCode(server, client, person), await tokenProof()]
+      let done = false
+      const bumps = (async () => {
+        while (!done) await commit(server.db, [bump])
+      })()
+      const { status } = await ask(value, proof)
+      done = true
+      await bumps
+      expect([200, 503]).toContain(status)
+      if (status === 503) overtaken = [value, proof]
+    }
+    if (!overtaken) throw new Error('nobody was overtaken')
+    const tokens = await tokensOf(await ask(...overtaken))
+    expect(jose.decodeJwt(tokens.access_token).cnf).toEqual({ jkt: key.jkt })
+    expect((await ask(...overtaken)).status).toBe(400)
+  }, 60_000)
+
   test('a confidential client may refresh with another key', async () => {
     const code = await newCode(server, client, person)
     const first = await tokensOf(await redeem(server, client, code.value))
