@@ -284,7 +284,7 @@ for (const database of databases) {
       validators: server.validators as readonly Validator[],
       enabled: true,
       timeoutMilliseconds: 3_000,
-      issuer: { issuer, sign: server.keys.sign },
+      issuer: { issuer, sign: server.keys.sign, algorithmFor: server.keys.algorithmFor },
       mail: { domain: 'localhost', hostname: 'localhost' },
       unaddressed: () => {},
       lifetimes: { userAccessTokenSeconds: 3_600, maxDurationSeconds: undefined },

@@ -98,7 +98,10 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   const { issuer } = config
   const logoutSender = startLogoutSender(
     db,
-    { issuer: { issuer, sign: opened.keys.sign }, outbound: config.oauth.outbound },
+    {
+      issuer: { issuer, sign: opened.keys.sign, algorithmFor: opened.keys.algorithmFor },
+      outbound: config.oauth.outbound,
+    },
     log,
   )
   const requests = drain()

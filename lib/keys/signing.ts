@@ -28,6 +28,8 @@ export interface SigningKeys {
    * process has read: what is guarded by that revision is never signed with a key that was withdrawn before.
    */
   sign(claims: Readonly<Record<string, unknown>>, type?: string, algorithm?: string): Promise<string>
+  /** What `sign` signs with where this `algorithm` is asked for. */
+  algorithmFor(algorithm?: string): Algorithm
   /** The JWK set of RFC 7517 §5, as of the last look: public keys only, the signing one first. */
   jwks(): { readonly keys: readonly JWK[] }
   /** Looks whether the keys have changed. */
@@ -130,15 +132,20 @@ export const loadSigningKeys = async (
     return seen.n === current.n && Date.now() - seen.at < trusted && clock().getTime() < current.until
   }
 
+  const algorithmFor = (algorithm?: string): Algorithm =>
+    algorithms.find((known) => known === algorithm) ?? preferred
+
   return {
     algorithm: preferred,
     algorithms,
-    async sign(claims, type, algorithm = preferred) {
+    async sign(claims, type, algorithm) {
       if (!isFresh()) await refresh()
-      const sign = current.signers.get(algorithm) ?? current.signers.get(preferred)
-      if (!sign) throw new Error(`there is no ${preferred} signing key`)
+      const used = algorithmFor(algorithm)
+      const sign = current.signers.get(used)
+      if (!sign) throw new Error(`there is no ${used} signing key`)
       return sign(claims, type)
     },
+    algorithmFor,
     jwks: () => current.published,
     refresh,
   }

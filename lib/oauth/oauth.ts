@@ -81,7 +81,7 @@ export const oauth = (needs: OAuthNeeds) => {
     validators,
     enabled: impersonation.enabled,
     timeoutMilliseconds: config.plugins.timeoutMilliseconds,
-    issuer: { issuer: config.issuer, sign: keys.sign },
+    issuer: { issuer: config.issuer, sign: keys.sign, algorithmFor: keys.algorithmFor },
     mail: {
       domain: messageDomain(config.email?.fromAddress, config.server.hostname),
       hostname: config.server.hostname,

@@ -31,9 +31,16 @@ export interface IdTokenRequest {
   readonly endsAt?: Date | undefined
 }
 
-/** Left half of the SHA-256, base64url (OpenID Connect Core §3.3.2.11, FAPI `s_hash`). */
-export const halfHash = (value: string): string =>
-  createHash('sha256').update(value).digest().subarray(0, 16).toString('base64url')
+/**
+ * Left half of the hash that the ID token's signature is made with, base64url (OpenID Connect Core §3.3.2.11, FAPI
+ * `s_hash`): Ed25519 hashes with SHA-512, every other algorithm of ours with SHA-256.
+ */
+export const halfHash = (value: string, algorithm: string): string => {
+  const digest = createHash(algorithm === 'EdDSA' ? 'sha512' : 'sha256')
+    .update(value)
+    .digest()
+  return digest.subarray(0, digest.length / 2).toString('base64url')
+}
 
 /** Mints an ID token for the application; `seconds` is the server's lifetime where the application sets none. */
 export const mintIdToken = async (
@@ -53,6 +60,8 @@ export const mintIdToken = async (
   const expiresAt =
     request.endsAt !== undefined && request.endsAt < latest ? wholeSecond(request.endsAt) : latest
   const others = application.oidc.idToken.audience.filter((audience) => audience !== application.clientId)
+  const algorithm = issuer.algorithmFor(application.oidc.idToken.idTokenSignedResponseAlg)
+  const half = (text: string) => halfHash(text, algorithm)
   const claims = stampClaims(
     {
       ...request.claims,
@@ -63,9 +72,9 @@ export const mintIdToken = async (
       sid: signIn.sessionId,
       auth_time: numericDate(signIn.authenticatedAt),
       ...(request.acr === undefined ? {} : { acr: request.acr }),
-      ...(request.state === undefined ? {} : { s_hash: halfHash(request.state) }),
-      ...(request.accessToken === undefined ? {} : { at_hash: halfHash(request.accessToken) }),
-      ...(request.code === undefined ? {} : { c_hash: halfHash(request.code) }),
+      ...(request.state === undefined ? {} : { s_hash: half(request.state) }),
+      ...(request.accessToken === undefined ? {} : { at_hash: half(request.accessToken) }),
+      ...(request.code === undefined ? {} : { c_hash: half(request.code) }),
     },
     {
       iss: issuer.issuer,
@@ -79,7 +88,7 @@ export const mintIdToken = async (
       org_name: organization.name,
     },
   )
-  const value = await issuer.sign(claims, undefined, application.oidc.idToken.idTokenSignedResponseAlg)
+  const value = await issuer.sign(claims, undefined, algorithm)
   const row = storeToken(db, value, {
     id,
     class: 'id',

@@ -9,6 +9,8 @@ export interface Issuer {
    * server does not offer gives way to the configured one.
    */
   sign(claims: Record<string, unknown>, type?: string, algorithm?: string): Promise<string>
+  /** What `sign` signs with where this `algorithm` is asked for. */
+  algorithmFor(algorithm?: string): string
 }
 
 /** A signed value that is not released yet, and the writes that make it known. */

@@ -75,7 +75,7 @@ describe.each(databases)('authorization_code on $name', (database) => {
       aud: client.clientId,
       nonce: 'n-0S6_WzA2Mj',
       sid: code.sessionId,
-      at_hash: halfHash(tokens.access_token),
+      at_hash: halfHash(tokens.access_token, 'RS256'),
     })
     expect(Number(id.iat) - Number(id.auth_time)).toBeGreaterThanOrEqual(59)
     const [row] = changes.added.audit ?? []

@@ -82,6 +82,35 @@ for (const database of databases) {
       expect(tokens.claims()?.sub).toBe(person.id)
     })
 
+    test('openid-client finds the half hashes of an ID token by the hash of its EdDSA signature', async () => {
+      const edwards = await boot(database, { toml: '[oauth]\nsigning_algorithm = "EdDSA"\n' })
+      try {
+        const ada = await createPerson(edwards, 'AdaLovelace')
+        const { clientId, clientSecret } = await createClient(edwards)
+        const configuration = await openid.discovery(
+          issuer,
+          clientId,
+          { id_token_signed_response_alg: 'EdDSA' },
+          openid.ClientSecretBasic(clientSecret),
+          { [openid.customFetch]: ((url: string, init: RequestInit) => edwards.request(url, init)) as never },
+        )
+        openid.useCodeIdTokenResponseType(configuration)
+        const verifier = openid.randomPKCECodeVerifier()
+        const parameters = { ...(await asked(verifier)), response_type: 'code id_token' }
+        const url = openid.buildAuthorizationUrl(configuration, parameters)
+        const browser = newBrowser(edwards)
+        const answer = await logIn(browser, await browser.get(`${url.pathname}${url.search}`), ada)
+        const tokens = await openid.authorizationCodeGrant(
+          configuration,
+          locationOf(answer),
+          checks(verifier),
+        )
+        expect(tokens.claims()?.sub).toBe(ada.id)
+      } finally {
+        await edwards.stop()
+      }
+    })
+
     test('oauth4webapi plays the code flow of a public client', async () => {
       const options = { [oauth.customFetch]: fetching as never }
       const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options))

@@ -106,8 +106,8 @@ for (const database of databases) {
             nonce: 'n1',
             acr: passwordContext,
             auth_time: expect.any(Number),
-            ...(access_token === undefined ? {} : { at_hash: halfHash(access_token) }),
-            ...(code === undefined ? {} : { c_hash: halfHash(code) }),
+            ...(access_token === undefined ? {} : { at_hash: halfHash(access_token, 'RS256') }),
+            ...(code === undefined ? {} : { c_hash: halfHash(code, 'RS256') }),
           })
         }
         if (access_token !== undefined) {

@@ -83,7 +83,11 @@ for (const database of databases) {
     })
 
     const sender = (options: Partial<LogoutSenderOptions> = {}) => {
-      const issuer = { issuer: server.config.issuer, sign: server.keys.sign }
+      const issuer = {
+        issuer: server.config.issuer,
+        sign: server.keys.sign,
+        algorithmFor: server.keys.algorithmFor,
+      }
       const made = startLogoutSender(
         server.db,
         { issuer, outbound: { allowPrivateAddresses: false }, ...options },
@@ -384,7 +388,11 @@ for (const database of databases) {
       const client = await listening()
       const other = await boot(database, { beside: server })
       endings.push(() => other.stop())
-      const issuer = { issuer: server.config.issuer, sign: server.keys.sign }
+      const issuer = {
+        issuer: server.config.issuer,
+        sign: server.keys.sign,
+        algorithmFor: server.keys.algorithmFor,
+      }
       const beside = startLogoutSender(other.db, { issuer, outbound: { allowPrivateAddresses: false } }, log)
       endings.push(() => beside.stop())
       await commit(

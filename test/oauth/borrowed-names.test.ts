@@ -10,7 +10,15 @@ import { type Booted, boot, origin } from '../boot.ts'
 import { databases } from '../databases.ts'
 import { account } from '../fixtures.ts'
 import { nothingElse } from '../nothing-else.ts'
-import { basic, createPerson, oidcSettings, type Person, setLocked, tokenType } from '../scenario.ts'
+import {
+  basic,
+  createPerson,
+  oidcSettings,
+  type Person,
+  setLocked,
+  tokenExchange,
+  tokenType,
+} from '../scenario.ts'
 import {
   ask,
   bookings,
@@ -146,7 +154,11 @@ for (const database of databases) {
       const lifetimes = { userAccessTokenSeconds: 3600, maxDurationSeconds: undefined }
       const grant = exchangeGrant({
         db,
-        issuer: { issuer: server.config.issuer, sign: server.keys.sign },
+        issuer: {
+          issuer: server.config.issuer,
+          sign: server.keys.sign,
+          algorithmFor: server.keys.algorithmFor,
+        },
         organization,
         lifetimes,
         idTokenSeconds: 3600,
@@ -269,6 +281,43 @@ for (const database of databases) {
       expect((await call(one, 'another')).status).toBe(200)
       expect((await call(other, 'nick')).status).toBe(200)
       expect([await sub(one), await sub(other)]).toEqual(['another', 'nick'])
+    })
+
+    test('who holds a token of a public client gets by its id no other audience and no ID token', async () => {
+      const open = await createService(server, 'OPEN', [alice.id], {
+        publicClient: true,
+        pkce: { mandatory: true },
+      })
+      const asked = (form: Readonly<Record<string, string | undefined>>) => {
+        const all = { grant_type: tokenExchange, client_id: open.clientId, ...form }
+        const kept = Object.entries(all).filter((pair): pair is [string, string] => pair[1] !== undefined)
+        return server.request('/oauth2/token', { method: 'POST', body: new URLSearchParams(kept) })
+      }
+      const own = await userTokens(server, open, alice.id)
+      const forApi = await userTokens(server, open, alice.id, { audience: [bookings] })
+      const passed = await userTokens(server, frontend, alice.id, { audience: [open.clientId] })
+      const widening = [
+        delegation(own.accessToken, undefined, { resource: bookings }),
+        delegation(own.accessToken, undefined, { audience: backend.clientId }),
+        delegation(own.accessToken, undefined, { requested_token_type: tokenType('id_token') }),
+        delegation(forApi.accessToken, undefined, { audience: '/scim2/Users' }),
+        delegation(forApi.accessToken, undefined, { audience: open.clientId, resource: bookings }),
+        delegation(passed.accessToken),
+      ]
+      for (const parameters of widening) {
+        const { result, changes } = await nothingElse(server.db, { audit: { added: 1 } }, () =>
+          asked(parameters),
+        )
+        expect([result.status, await result.json()]).toMatchObject([400, { error: 'invalid_target' }])
+        expect(JSON.stringify(changes.added.audit?.[0])).toContain('public_client_unproven')
+      }
+      for (const parameters of [
+        delegation(own.accessToken, undefined, { scope: 'booking_read' }),
+        delegation(forApi.accessToken),
+        delegation(forApi.accessToken, undefined, { resource: bookings }),
+      ]) {
+        expect((await asked(parameters)).status).toBe(200)
+      }
     })
 
     describe('userinfo', () => {

@@ -67,7 +67,7 @@ describe.each(databases)('who is no person at our APIs on $name', (database) => 
   test('it has no user’s scope, however it got one', async () => {
     const minted = await mintClientAccessToken(
       server.db,
-      { issuer: server.config.issuer, sign: server.keys.sign },
+      { issuer: server.config.issuer, sign: server.keys.sign, algorithmFor: server.keys.algorithmFor },
       await application(),
       server.organization,
       { scopes: ['internal_login', 'internal_user_impersonate'], claims: {}, seconds: 60 },
@@ -81,7 +81,7 @@ describe.each(databases)('who is no person at our APIs on $name', (database) => 
     const mint = async (audience: readonly string[]) => {
       const minted = await mintClientAccessToken(
         server.db,
-        { issuer: server.config.issuer, sign: server.keys.sign },
+        { issuer: server.config.issuer, sign: server.keys.sign, algorithmFor: server.keys.algorithmFor },
         await application(),
         server.organization,
         { scopes, claims: {}, seconds: 60, audience },
@@ -101,7 +101,7 @@ describe.each(databases)('who is no person at our APIs on $name', (database) => 
     const grant = beginGrant(server.db, { sessionId: null, endsAt: new Date(Date.now() + 60_000) })
     const minted = await mintDelegatedAccessToken(
       server.db,
-      { issuer: server.config.issuer, sign: server.keys.sign },
+      { issuer: server.config.issuer, sign: server.keys.sign, algorithmFor: server.keys.algorithmFor },
       {
         application: await application(),
         organization: server.organization,

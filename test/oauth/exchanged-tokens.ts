@@ -49,7 +49,11 @@ export const createService = async (
   return client
 }
 
-const issuerOf = (server: Booted) => ({ issuer: server.config.issuer, sign: server.keys.sign })
+const issuerOf = (server: Booted) => ({
+  issuer: server.config.issuer,
+  sign: server.keys.sign,
+  algorithmFor: server.keys.algorithmFor,
+})
 
 const applicationOf = async (server: Booted, { clientId }: Pick<Client, 'clientId'>) => {
   const application = await findClient(server.db, await readRevision(server.db), clientId)
