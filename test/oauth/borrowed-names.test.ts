@@ -154,11 +154,7 @@ for (const database of databases) {
       const lifetimes = { userAccessTokenSeconds: 3600, maxDurationSeconds: undefined }
       const grant = exchangeGrant({
         db,
-        issuer: {
-          issuer: server.config.issuer,
-          sign: server.keys.sign,
-          algorithmFor: server.keys.algorithmFor,
-        },
+        issuer: { ...server.keys, issuer: server.config.issuer },
         organization,
         lifetimes,
         idTokenSeconds: 3600,

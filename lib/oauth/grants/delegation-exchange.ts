@@ -164,6 +164,22 @@ const acceptable = async (
   return token
 }
 
+/**
+ * Whoever has a token of a client that proves nothing can say that client's id: by that alone he gets less of the same,
+ * never a token for somebody else or an ID token (RFC 8693 §5, RFC 9700 §2.3). A proven key tells him from others.
+ */
+const requireProof = (
+  { client }: GrantRequest,
+  { audience, requested }: Asked,
+  subject: FoundToken,
+): void => {
+  if (!client.oidc.publicClient || subject.confirmation !== null) return
+  const same = isIssuedTo(subject, client) && (audience ?? []).every((uri) => subject.audience.includes(uri))
+  if (same && requested !== idToken) return
+  const description = 'A client that does not authenticate exchanges a token for the same audience only.'
+  throw no('invalid_target', 'public_client_unproven', description)
+}
+
 /** A client that has a token for itself is its own subject. */
 const isOfClient = (token: FoundToken) => token.subjectId === token.clientId
 
@@ -455,6 +471,7 @@ const issue = async (
     presentedSubject,
     'access',
   )
+  requireProof(request, asked, subject)
   let acting: ReturnType<typeof actingNow> | undefined
   if (asked.actorToken !== undefined) {
     const wanted = asked.actorIsIdToken ? 'id' : 'access'
