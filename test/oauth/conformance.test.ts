@@ -29,9 +29,6 @@ test('conformance.md names a test that exists for every module', async () => {
   expect(missing).toEqual([])
 })
 
-const half = (value: string) =>
-  createHash('sha256').update(value).digest().subarray(0, 16).toString('base64url')
-
 for (const database of databases) {
   describe(`the modules on ${database.name}`, () => {
     let server: Booted
@@ -321,19 +318,14 @@ for (const database of databases) {
       await suite.tokens(client, { request })
     })
 
-    for (const module of [
-      'oidcc-request-uri-unsigned',
-      'oidcc-request-uri-signed-rs256',
-      'oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported',
-    ]) {
-      test(module, async () => {
-        const client = await suite.register()
-        const response = await server.request(suite.request(client, { request_uri: uri('/request') }))
-        expect(JSON.stringify(await readAnswer(response))).toMatch(
-          /request_uri_not_supported|invalid_request_uri|invalid_request/,
-        )
+    test('oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported', async () => {
+      const client = await suite.register()
+      const response = await server.request(suite.request(client, { request_uri: uri('/request') }))
+      expect(await readAnswer(response)).toMatchObject({
+        to: callback,
+        parameters: { error: 'request_uri_not_supported', state: 'state-1' },
       })
-    }
+    })
 
     test('oidcc-ensure-client-assertion-with-iss-aud-succeeds', async () => {
       const pair = await generateKeyPair('RS256', { extractable: true })
@@ -415,56 +407,5 @@ for (const database of databases) {
         'invalid_client_metadata',
       ])
     })
-
-    for (const response_type of [
-      'id_token',
-      'id_token token',
-      'code id_token',
-      'code token',
-      'code id_token token',
-    ]) {
-      const grant_types = response_type.startsWith('code') ? ['authorization_code', 'implicit'] : ['implicit']
-
-      test(`oidcc-server with ${response_type}`, async () => {
-        const client = await suite.register({ response_types: [response_type], grant_types })
-        const { place, parameters } = await suite.authorize(client, { response_type })
-        expect([place, parameters.state, parameters.error_description]).toEqual([
-          'fragment',
-          'state-1',
-          undefined,
-        ])
-        const words = response_type.split(' ')
-        expect(['code', 'id_token'].filter((word) => parameters[word] !== undefined)).toEqual(
-          ['code', 'id_token'].filter((word) => words.includes(word)),
-        )
-        expect(parameters.access_token !== undefined).toBe(words.includes('token'))
-        if (parameters.id_token === undefined) return
-        const claims = await suite.verified(parameters.id_token, client)
-        expect(claims.nonce).toBe('nonce-1')
-        if (parameters.access_token) expect(claims.at_hash).toBe(half(parameters.access_token))
-        if (parameters.code) expect(claims.c_hash).toBe(half(parameters.code))
-      })
-
-      test(`oidcc-server with ${response_type} by form post`, async () => {
-        const client = await suite.register({ response_types: [response_type], grant_types })
-        const { place, parameters } = await suite.authorize(client, {
-          response_type,
-          response_mode: 'form_post',
-        })
-        expect([place, parameters.state, parameters.error_description]).toEqual([
-          'form_post',
-          'state-1',
-          undefined,
-        ])
-      })
-
-      if (response_type.includes('id_token')) {
-        test(`oidcc-ensure-request-without-nonce-fails with ${response_type}`, async () => {
-          const client = await suite.register({ response_types: [response_type], grant_types })
-          const { parameters } = await suite.authorize(client, { response_type, nonce: undefined })
-          expect(parameters.error).toBe('invalid_request')
-        })
-      }
-    }
   })
 }
