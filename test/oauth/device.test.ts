@@ -375,6 +375,18 @@ describe.each(databases)('device authorization on $name', (database) => {
     expect(failure).toBe('unknown')
   })
 
+  test('who knows the ids of public clients leaves no rows by codes that nobody decided about', async () => {
+    const another = await newClient(server, { grantTypes, publicClient: true })
+    const { device_code } = await begin({ client_id: publicClient.clientId }, null)
+    const pollAs = ({ clientId: client_id }: Client) =>
+      askToken(server, undefined, { grant_type: grantType, device_code, client_id })
+    const foreign = await nothingElse(server.db, {}, () => pollAs(another))
+    expect(await refusalOf(foreign.result)).toEqual([400, 'invalid_grant'])
+    await change({ expires_at: new Date(Date.now() - 1).toISOString() }, device_code)
+    const expired = await nothingElse(server.db, {}, () => pollAs(publicClient))
+    expect(await refusalOf(expired.result)).toEqual([400, 'expired_token'])
+  })
+
   test('who guesses codes is stopped, for his browser and for his address', async () => {
     const guessing = server.browser()
     const failures: (string | null)[] = []
@@ -461,6 +473,21 @@ describe.each(databases)('device authorization on $name', (database) => {
     expect((await poll(begun.device_code, forms)).status).toBe(200)
     const again = await browser.post('/oauth2/device', { user_code: begun.user_code })
     expect(locationOf(again).searchParams.get('failure')).toBe('unknown')
+  })
+
+  test('what one person entered nobody decides who signed in behind him, and nothing happens', async () => {
+    const browser = server.browser()
+    const begun = await begin()
+    const { key } = await enter(browser, begun.user_code)
+    const second = await newPerson(server, client)
+    await enter(browser, (await begin()).user_code)
+    browser.cookies.delete('__Host-mayact-session')
+    await enter(browser, (await begin()).user_code, second)
+    for (const decision of ['approve', 'deny']) {
+      const { result } = await nothingElse(server.db, {}, () => decide(browser, key, decision))
+      expect(result.status).toBe(400)
+    }
+    expect(await refusalOf(await poll(begun.device_code))).toEqual([400, 'authorization_pending'])
   })
 
   test('a page of a device that is done leads to no application', async () => {

@@ -142,9 +142,11 @@ export const deviceCode = (needs: UserTokenNeeds): Grant => ({
     const device = await findByDeviceCode(db, value)
     if (!device) throw invalid()
     const { approval } = device
-    // nobody is known by name before somebody decided
-    const refuse = (error: OAuthError, reason: string) =>
-      refusal(db, request, type, approval?.accountId ?? client.clientId, error, reason)
+    // nobody is known by name before somebody decided, and of a public client not even that it is the client
+    const refuse = (error: OAuthError, reason: string): GrantAnswer =>
+      device.decision === null && client.oidc.publicClient
+        ? { refused: error, writes: [] }
+        : refusal(db, request, type, approval?.accountId ?? client.clientId, error, reason)
     if (device.applicationId !== client.id) return refuse(invalid(), 'another_client')
     if (device.spentAt !== null) return refuse(invalid(), 'spent')
     if (device.decision === 'denied') {
