@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import * as jose from 'jose'
-import { commit } from '../../lib/database/commit.ts'
+import { commit, write } from '../../lib/database/commit.ts'
 import { endLineage } from '../../lib/tokens/lineage.ts'
 import { type FoundToken, findToken } from '../../lib/tokens/token.ts'
 import { type Booted, boot } from '../boot.ts'
@@ -175,7 +175,7 @@ describe.each(databases)('refresh_token on $name', (database) => {
   test.each([
     ['of another client', 'another_client'],
     ['of an ended session', 'ended'],
-    ['of a locked account', 'account_inactive'],
+    ['of an account that somebody locked in the database', 'account_inactive'],
   ])('one %s is refused with its audit row', async (_, reason) => {
     const somebody = reason === 'account_inactive' ? await newPerson(server, client) : person
     const code = await newCode(server, client, somebody, { offline: reason === 'account_inactive' })
@@ -183,7 +183,11 @@ describe.each(databases)('refresh_token on $name', (database) => {
     if (reason === 'ended') {
       await commit(server.db, [endLineage(server.db, code.sessionId, 'test', new Date())])
     }
-    if (reason === 'account_inactive') await setLocked(server, somebody.id, true)
+    if (reason === 'account_inactive') {
+      const locked_at = new Date().toISOString()
+      const lock = server.db.updateTable('account').set({ locked_at }).where('id', '=', somebody.id)
+      await commit(server.db, [write(lock)])
+    }
     const known = (await server.audit()).length
     const by = reason === 'another_client' ? other : client
     const { result } = await nothingElse(server.db, { audit: { added: 1 } }, () =>
