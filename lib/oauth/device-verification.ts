@@ -12,6 +12,7 @@ import { findClient } from '../directory/applications.ts'
 import { countAttempt } from '../sign-in/code-attempts.ts'
 import { findInteraction, pause, spend } from '../sign-in/interaction.ts'
 import { findSession, findSessionById, type SessionRules } from '../sign-in/session.ts'
+import { rememberApplication } from '../sign-in/session-applications.ts'
 import {
   decideDevice,
   deviceCodeGrant,
@@ -131,7 +132,7 @@ export const deviceVerification = (needs: DeviceVerificationNeeds) => {
       accountIs(db, account),
       ...lineageAlive(db, { id: session.id, sessionId: null }, now),
       spend(db, interaction, now),
-      ...(grant ? [grant.write] : []),
+      ...(grant ? [grant.write, ...(await rememberApplication(db, session.id, client, now))] : []),
       decideDevice(db, device, decision, session, grant?.lineageId ?? null, now),
       record(db, now, needs.traceOf(c.req.raw), {
         event: `device-${decision}`,

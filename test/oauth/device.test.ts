@@ -202,6 +202,7 @@ describe.each(databases)('device authorization on $name', (database) => {
         interaction: { changed: 1 },
         device_authorization: { changed: 1 },
         lineage: { added: 1 },
+        session_application: { added: 1 },
         audit: { added: 1 },
       },
       () => decide(browser, key),
@@ -524,6 +525,19 @@ describe.each(databases)('device authorization on $name', (database) => {
       const found = await findToken(server.db, tokens.access_token, new Date())
       expect([asked, found?.alive]).toEqual([asked, lasts])
     }
+  })
+
+  test('an application whose device was connected hears of the logout, one that was denied does not', async () => {
+    const remembered = () => server.db.selectFrom('session_application').selectAll().execute()
+    const before = (await remembered()).length
+    const browser = server.browser()
+    await decide(browser, (await enter(browser, (await begin()).user_code)).key, 'deny')
+    expect((await remembered()).length).toBe(before)
+    const begun = await begin()
+    await approve(begun)
+    const { sid } = jose.decodeJwt((await tokensOf(await poll(begun.device_code))).id_token ?? '')
+    const ofIt = (await remembered()).filter(({ session_id }) => session_id === sid)
+    expect(ofIt).toMatchObject([{ client_id: client.clientId }])
   })
 
   test('what a device gets is bound to the key that it proves', async () => {
