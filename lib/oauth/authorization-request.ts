@@ -177,7 +177,7 @@ export const checkRequest = (
     throw new OAuthError('unauthorized_client', 'The application may not use this response_type.')
   }
   type.check(parameters)
-  const codeChallenge = readChallenge(parameters, client)
+  const codeChallenge = readChallenge(parameters, client, type.name)
   const prompt = readPrompt(parameters.get('prompt'))
   if (answersWithIdToken(name) && !parameters.has('nonce')) {
     const description = "'response_type' contains 'id_token'; but 'nonce' parameter not found"

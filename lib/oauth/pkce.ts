@@ -7,16 +7,24 @@ const unreserved = /^[A-Za-z0-9\-._~]{43,128}$/
 
 const invalid = (description: string) => new OAuthError('invalid_request', description)
 
-/** The challenge of an authorization request, or null. Throws `invalid_request` where one is missing or malformed. */
+/** These answer with nothing that has to be redeemed. */
+const nothingToRedeem: ReadonlySet<string> = new Set(['token', 'id_token', 'id_token token', 'none'])
+
+/**
+ * The challenge of an authorization request for this response type, or null. Throws `invalid_request` where one is
+ * missing or malformed.
+ */
 export const readChallenge = (
   parameters: ReadonlyMap<string, string>,
   client: Application,
+  responseType: string,
 ): string | null => {
   const challenge = parameters.get('code_challenge')
   const method = parameters.get('code_challenge_method')
   if (challenge === undefined) {
     if (method !== undefined) throw invalid('code_challenge_method was sent without code_challenge.')
-    if (client.oidc.publicClient || client.oidc.pkce.mandatory) {
+    const wanted = client.oidc.publicClient || client.oidc.pkce.mandatory
+    if (wanted && !nothingToRedeem.has(responseType)) {
       throw invalid('PKCE is mandatory for this application: code_challenge is missing.')
     }
     return null

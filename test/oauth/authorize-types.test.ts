@@ -63,6 +63,19 @@ for (const database of databases) {
       return payload
     }
 
+    test('a public client proves itself where there is something to redeem, and nowhere else', async () => {
+      const page = await createClient(server, { publicClient: true })
+      const its = await signedIn(server, client, person)
+      for (const response_type of Object.keys(types)) {
+        const answer = await delivered(its, page, { response_type })
+        const redeemed = response_type.split(' ').includes('code')
+        expect([response_type, answer.parameters.error]).toEqual([
+          response_type,
+          redeemed ? 'invalid_request' : undefined,
+        ])
+      }
+    })
+
     for (const [response_type, { place, gives }] of Object.entries(types)) {
       test(`${response_type} gives what it names, at its place, and leaves one audit row`, async () => {
         const words = response_type.split(' ')
