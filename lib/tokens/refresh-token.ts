@@ -5,7 +5,7 @@
 import { exactly, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { prepared, rowsOf } from '../database/prepared.ts'
-import { randomValue, storeToken, type Token } from './token.ts'
+import { type FoundToken, randomValue, storeToken, type Token } from './token.ts'
 
 /** What a refresh token keeps of its grant; the scopes are those that the user agreed to. */
 export type RefreshSpec = Omit<Token, 'id' | 'class' | 'codeChallenge' | 'issuedAt'>
@@ -22,24 +22,23 @@ export const issueRefreshToken = (
   return { value, id, write }
 }
 
-const spend = prepared<{ id: string; lineageId: string; now: string }, unknown>((db, parameter) =>
+const spend = prepared<{ hash: string; now: string }, unknown>((db, parameter) =>
   db
     .updateTable('token')
     .set({ spent_at: parameter('now') })
-    .where('lineage_id', '=', parameter('lineageId'))
-    .where('id', '=', parameter('id'))
+    .where('hash', '=', parameter('hash'))
     .where('class', '=', 'refresh')
     .where('spent_at', 'is', null),
 )
 
 /** Spends it; of many commits with this write one happens. */
-export const spendRefreshToken = (db: Db, token: Pick<Token, 'id' | 'lineageId'>, now: Date): Write =>
-  exactly(1, spend(db, { id: token.id, lineageId: token.lineageId, now: now.toISOString() }))
+export const spendRefreshToken = (db: Db, { hash }: Pick<FoundToken, 'hash'>, now: Date): Write =>
+  exactly(1, spend(db, { hash, now: now.toISOString() }))
 
-const selectSuccessor = prepared<{ id: string; lineageId: string }, { id: string }>((db, parameter) =>
+const selectSuccessor = prepared<{ id: string; lineageId: string }, { hash: string }>((db, parameter) =>
   db
     .selectFrom('token')
-    .select('id')
+    .select('hash')
     .where('lineage_id', '=', parameter('lineageId'))
     .where('follows', '=', parameter('id'))
     .where('class', '=', 'refresh')
@@ -50,7 +49,7 @@ const selectSuccessor = prepared<{ id: string; lineageId: string }, { id: string
 export const unusedSuccessor = async (
   db: Db,
   { id, lineageId }: Pick<Token, 'id' | 'lineageId'>,
-): Promise<Pick<Token, 'id' | 'lineageId'> | undefined> => {
+): Promise<Pick<FoundToken, 'hash'> | undefined> => {
   const [row] = await rowsOf(db, selectSuccessor(db, { id, lineageId }))
-  return row && { id: row.id, lineageId }
+  return row
 }

@@ -61,6 +61,8 @@ export interface Token {
 }
 
 export interface FoundToken extends Token {
+  /** Its key in the database. */
+  readonly hash: string
   /** Neither expired nor ended, by its own lineage or by the session it began in. */
   readonly alive: boolean
   readonly expired: boolean
@@ -192,6 +194,7 @@ export const findTokens = async (
     rows.map((row) => {
       const expired = row.expires_at <= instant
       const found: FoundToken = {
+        hash: row.hash,
         id: row.id,
         class: row.class as TokenClass, // only storeToken writes it
         lineageId: row.lineage_id,
