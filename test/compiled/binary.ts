@@ -15,7 +15,9 @@ export const binary = (): Promise<string> => {
   built ??= (async () => {
     if (process.env.MAYACT_BINARY) return process.env.MAYACT_BINARY
     await $`${process.execPath} build.ts`.cwd(root).quiet()
-    return join(root, 'dist/mayact')
+    // each test file has modules of its own; the process remembers it for the next one
+    process.env.MAYACT_BINARY = join(root, 'dist/mayact')
+    return process.env.MAYACT_BINARY
   })()
   return built
 }
