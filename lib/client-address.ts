@@ -47,3 +47,15 @@ export const clientAddressReader = (
     return nearest
   }
 }
+
+const groupsOf = (text: string): readonly string[] => (text === '' ? [] : text.split(':'))
+
+/** An IPv4 address, or the /64 that whoever has one IPv6 address has as a rule. */
+export const networkOf = (address: string): string => {
+  const [plain = ''] = address.split('%')
+  if (!isIPv6(plain)) return address
+  const [start = '', end = ''] = new URL(`http://[${plain}]`).hostname.slice(1, -1).split('::')
+  const [first, last] = [groupsOf(start), groupsOf(end)]
+  const between = Array<string>(8 - first.length - last.length).fill('0')
+  return [...first, ...between, ...last].slice(0, 4).join(':')
+}

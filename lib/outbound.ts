@@ -1,6 +1,6 @@
 /**
- * Reading what a client's metadata names (`jwks_uri`, `sector_identifier_uri`): a client can name anything, so only
- * https, no address of a private network, no redirect, little, and not for long.
+ * Reading what a client's metadata names (`jwks_uri`, `sector_identifier_uri`, `request_uris`): a client can name
+ * anything, so only https, no address of a private network, no redirect, little, and not for long.
  */
 import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
@@ -54,7 +54,7 @@ export const problemOf = async (
     : 'leads to an address that is not public'
 }
 
-const readText = async (response: Response): Promise<string | undefined> => {
+const textOf = async (response: Response): Promise<string | undefined> => {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of response.body ?? []) {
@@ -65,11 +65,14 @@ const readText = async (response: Response): Promise<string | undefined> => {
   return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
 }
 
-/** The JSON document at a URL, or what is wrong; the reason says nothing about what answered there. */
-export const readDocument = async (
+const unreadable = { problem: 'cannot be read' }
+
+/** The text at a URL, or what is wrong; the reason says nothing about what answered there. `accept` is a media range. */
+export const readText = async (
   address: string,
   rules: OutboundRules,
-): Promise<{ readonly json: unknown } | { readonly problem: string }> => {
+  accept: string,
+): Promise<{ readonly text: string } | { readonly problem: string }> => {
   if (!URL.canParse(address)) return { problem: 'is not an absolute URL' }
   const url = new URL(address)
   const signal = AbortSignal.timeout(longest)
@@ -80,17 +83,27 @@ export const readDocument = async (
   const reading = async () => {
     const problem = await problemOf(url, rules)
     if (problem !== undefined) return { problem }
-    const response = await fetch(url, {
-      redirect: 'error',
-      signal,
-      headers: { Accept: 'application/json, application/jwk-set+json' },
-    })
-    const text = response.status === 200 ? await readText(response) : undefined
-    return text === undefined ? { problem: 'cannot be read' } : { json: JSON.parse(text) as unknown }
+    const response = await fetch(url, { redirect: 'error', signal, headers: { Accept: accept } })
+    const text = response.status === 200 ? await textOf(response) : undefined
+    return text === undefined ? unreadable : { text }
   }
   try {
     return await Promise.race([reading(), late])
   } catch {
-    return { problem: 'cannot be read' }
+    return unreadable
+  }
+}
+
+/** The JSON document at a URL, or what is wrong, as `readText` says it. */
+export const readDocument = async (
+  address: string,
+  rules: OutboundRules,
+): Promise<{ readonly json: unknown } | { readonly problem: string }> => {
+  const read = await readText(address, rules, 'application/json, application/jwk-set+json')
+  if ('problem' in read) return read
+  try {
+    return { json: JSON.parse(read.text) as unknown }
+  } catch {
+    return unreadable
   }
 }

@@ -79,6 +79,7 @@ const oidcSettings = z.object({
       dpopBoundAccessTokens: flag,
       tlsClientCertificateBoundAccessTokens: flag,
       requireSignedRequestObject: flag,
+      requestUris: z.array(z.string()).default([]),
       requestedSubjectByParOnly: flag,
       defaultMaxAge: z.int().min(0).nullish(),
       requireAuthTime: flag,

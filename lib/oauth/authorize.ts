@@ -19,7 +19,12 @@ import {
 import { isUnspent, spendPushedRequest } from '../sign-in/pushed-request.ts'
 import { findSession, findSessionById, type Session, type SessionRules } from '../sign-in/session.ts'
 import { rememberApplication } from '../sign-in/session-applications.ts'
-import { type ArrivedRequest, arrivedRequest } from './authorization-parameters.ts'
+import {
+  type ArrivalNeeds,
+  type ArrivedRequest,
+  arrivedRequest,
+  isByReference,
+} from './authorization-parameters.ts'
 import {
   type CheckedRequest,
   checkRequest,
@@ -36,10 +41,9 @@ import { ensureBrowser, readBrowser, readSession, type SameSite } from './cookie
 import { type EndUserNeeds, expectedUser } from './end-user.ts'
 import { OAuthError } from './error.ts'
 import { parseForm, readForm } from './form.ts'
-import type { RequestObjectNeeds } from './request-object.ts'
 import { repeatableResource } from './resource.ts'
 
-export interface AuthorizeNeeds extends ReadNeeds, ResponseNeeds, RequestObjectNeeds, EndUserNeeds {
+export interface AuthorizeNeeds extends ReadNeeds, ResponseNeeds, ArrivalNeeds, EndUserNeeds {
   readonly session: SessionRules & { readonly sameSite: SameSite; readonly interactionSeconds: number }
   traceOf(request: Request): Trace
   errorPage(request: Request, problem: { code: string; message: string; status: number }): Response
@@ -294,7 +298,8 @@ export const authorize = (needs: AuthorizeNeeds) => {
   /** Where it is said that a request object is not good: at the place named beside it, else on a page of ours. */
   const fallbackPlace = (known: KnownClient, parameters: Parameters, error: OAuthError): Place => {
     // nothing but what was pushed says where its answer may go
-    if (!parameters.has('redirect_uri') || error.code === 'invalid_request_uri') {
+    const wasPushed = error.code === 'invalid_request_uri' && !isByReference(parameters)
+    if (!parameters.has('redirect_uri') || wasPushed) {
       throw new PageProblem(error.code, error.message)
     }
     return placeOf(needs, known, parameters)
@@ -303,9 +308,12 @@ export const authorize = (needs: AuthorizeNeeds) => {
   /** A request as it comes to us, before anything of it was paused. */
   const begin = async (c: Context, parameters: Parameters): Promise<Response> => {
     const known = await findAskingClient(db, parameters)
+    // nothing is read anywhere for a request whose answer could not go where it says
+    if (isByReference(parameters) && parameters.has('redirect_uri')) placeOf(needs, known, parameters)
+    const { address } = needs.traceOf(c.req.raw)
     let arrived: ArrivedRequest
     try {
-      arrived = await arrivedRequest(needs, known.client, parameters, new Date())
+      arrived = await arrivedRequest(needs, known.client, parameters, address, new Date())
       if (sizeOf(arrived.parameters) > longestRequest) {
         throw new OAuthError('invalid_request', 'The request is too long.')
       }

@@ -32,6 +32,8 @@ import { introspect } from './introspect.ts'
 import { jwks } from './jwks.ts'
 import { type LogoutNeeds, logout } from './logout.ts'
 import { par } from './par.ts'
+import { readingLimit } from './reading-limit.ts'
+import { requestUriReader } from './request-uri.ts'
 import type { PluginResponseType } from './response-types/plugin.ts'
 import { responseTypeRegistry } from './response-types/registry.ts'
 import { revoke } from './revoke.ts'
@@ -168,6 +170,7 @@ export const oauth = (needs: OAuthNeeds) => {
     rules,
     issuer,
     clientKeys: (client: Application) => clientKeys(client, config.oauth.outbound),
+    readRequestUri: requestUriReader(config.oauth.outbound, readingLimit()),
   }
   return new Hono()
     .route(

@@ -30,10 +30,12 @@ const registered = new Set(['iss', 'aud', 'exp', 'nbf', 'iat', 'jti', 'sub'])
 /** Clocks of clients differ. */
 const leewaySeconds = 30
 
+/** Only where the application says so, and never for one that may ask to act as others. */
 const mayBeUnsigned = ({ oidc }: Application) =>
   oidc.requestObject.requestObjectSigningAlg === 'none' &&
   !oidc.validateRequestObjectSignature &&
-  !oidc.mayact.requireSignedRequestObject
+  !oidc.mayact.requireSignedRequestObject &&
+  !oidc.subjectToken.enable
 
 const readHeader = (object: string) => {
   try {

@@ -16,6 +16,9 @@ const checked = (problemOf: (text: string) => string | undefined) =>
 /** An address of the web: https, or http on this machine. */
 export const webUrl = checked(webUrlProblem)
 
+/** Where a request object is: a fragment, such as the hash of what is there, belongs to it (OpenID Connect Core §6.2). */
+export const requestUris = z.array(webUrl.max(512)).max(20)
+
 /** A redirect URI that is matched exactly: no `regexp=` form. */
 export const redirectUri = checked((uri) => callbackProblem(uri, { subjectToken: true, allowRegexp: false }))
 
@@ -71,6 +74,7 @@ export const mayactSchema = (serverSignature: z.ZodType<string>) =>
       .max(20)
       .optional(),
     initiateLoginUri: webUrl.optional(),
+    requestUris: requestUris.optional(),
     jwks: publicKeys.optional(),
     jwksUri: webUrl.optional(),
     scope: scope.optional(),

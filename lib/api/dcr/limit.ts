@@ -1,23 +1,11 @@
 /** How many clients one network may register without authentication: so many places an hour, each taken once. */
-import { isIPv6 } from 'node:net'
+import { networkOf } from '../../client-address.ts'
 import { commit, type Write } from '../../database/commit.ts'
 import type { Db } from '../../database/connect.ts'
 import { isUsed, useOnce } from '../../tokens/used-value.ts'
 import { RegistrationError } from './error.ts'
 
 const hour = 3_600_000
-
-const groupsOf = (text: string): readonly string[] => (text === '' ? [] : text.split(':'))
-
-/** An IPv4 address, or the /64 that whoever has one IPv6 address has as a rule. */
-const networkOf = (address: string): string => {
-  const [plain = ''] = address.split('%')
-  if (!isIPv6(plain)) return address
-  const [start = '', end = ''] = new URL(`http://[${plain}]`).hostname.slice(1, -1).split('::')
-  const [first, last] = [groupsOf(start), groupsOf(end)]
-  const between = Array<string>(8 - first.length - last.length).fill('0')
-  return [...first, ...between, ...last].slice(0, 4).join(':')
-}
 
 /** Takes the next place; two that take the same one conflict, and the later decides again. Throws 429 when none is left. */
 export const takePlace = async (db: Db, address: string, perHour: number, now: Date): Promise<Write> => {

@@ -8,7 +8,13 @@ import {
 } from '../../directory/client-abilities.ts'
 import { impersonationScopes } from '../../directory/permissions.ts'
 import { hasUnseen } from '../../directory/readable-name.ts'
-import { clientSignature, publicKeys, redirectUri, webUrl } from '../applications/mayact-settings.ts'
+import {
+  clientSignature,
+  publicKeys,
+  redirectUri,
+  requestUris,
+  webUrl,
+} from '../applications/mayact-settings.ts'
 import { invalidMetadata, RegistrationError } from './error.ts'
 
 const text = z.string().max(2_048)
@@ -62,7 +68,8 @@ const schema = z.object({
   tls_client_auth_subject_dn: z.string().max(1_024).optional(),
   tls_client_certificate_bound_access_tokens: z.boolean().optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
-  request_object_signing_alg: clientSignature.optional(),
+  request_uris: requestUris.optional(),
+  request_object_signing_alg: z.union([clientSignature, z.literal('none')]).optional(),
   require_signed_request_object: z.boolean().optional(),
   require_pushed_authorization_requests: z.boolean().optional(),
   id_token_signed_response_alg: z.string().optional(),
@@ -195,6 +202,10 @@ export const readMetadata = (body: unknown, signingAlgorithms: readonly string[]
     if (key.endsWith('_signed_response_alg') && !signingAlgorithms.includes(String(value)))
       throw invalidMetadata(`${key}: this server signs with ${signingAlgorithms.join(', ')}.`)
   }
+  if (parsed.data.request_object_signing_alg === 'none' && parsed.data.require_signed_request_object)
+    throw invalidMetadata(
+      'request_object_signing_alg none and require_signed_request_object exclude each other.',
+    )
   const metadata = withFlows(parsed.data)
   checkAddresses(metadata)
   authenticates(metadata)

@@ -84,6 +84,11 @@ export const metadataIn = async (
   const metadata = caller.kind === 'client' ? bounded(read, oauthRules) : read
   if (!clientCertificates && /tls_client_auth$/.test(metadata.token_endpoint_auth_method ?? ''))
     throw invalidMetadata('token_endpoint_auth_method: client certificates do not reach this server.')
+  if (
+    !outbound.allowPrivateAddresses &&
+    metadata.request_uris?.some((uri) => new URL(uri).protocol !== 'https:')
+  )
+    throw invalidMetadata('request_uris: https is needed.')
   if (caller.kind === 'client' && metadata.sector_identifier_uri !== undefined)
     await usePlace(db, caller.trace.address, perHour, new Date())
   await checkSector(metadata, outbound)

@@ -20,6 +20,7 @@ const mayactOf = (metadata: ClientMetadata) => ({
   dpopBoundAccessTokens: metadata.dpop_bound_access_tokens,
   tlsClientCertificateBoundAccessTokens: metadata.tls_client_certificate_bound_access_tokens,
   requireSignedRequestObject: metadata.require_signed_request_object,
+  requestUris: metadata.request_uris,
   defaultMaxAge: metadata.default_max_age,
   requireAuthTime: metadata.require_auth_time,
   defaultAcrValues: metadata.default_acr_values,
@@ -125,6 +126,7 @@ export const metadataOf = (oidc: Settings) => {
     dpop_bound_access_tokens: mayact.dpopBoundAccessTokens,
     request_object_signing_alg: requestObject?.requestObjectSigningAlg,
     require_signed_request_object: mayact.requireSignedRequestObject,
+    request_uris: mayact.requestUris,
     require_pushed_authorization_requests:
       settings.pushAuthorizationRequest?.requirePushAuthorizationRequest ?? false,
     id_token_signed_response_alg: idToken.idTokenSignedResponseAlg,
