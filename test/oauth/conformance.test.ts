@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { decodeJwt, exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import { readAnswer } from '../authorize-answer.ts'
 import { type Booted, boot } from '../boot.ts'
 import { newBrowser } from '../browser.ts'
@@ -43,7 +43,10 @@ for (const database of databases) {
       documents = Bun.serve({
         port: 0,
         hostname: '127.0.0.1',
-        fetch: (request) => Response.json(served.get(new URL(request.url).pathname) ?? null),
+        fetch: (request) => {
+          const document = served.get(new URL(request.url).pathname) ?? null
+          return typeof document === 'string' ? new Response(document) : Response.json(document)
+        },
       })
     })
     afterAll(async () => {
@@ -325,6 +328,66 @@ for (const database of databases) {
         to: callback,
         parameters: { error: 'request_uri_not_supported', state: 'state-1' },
       })
+    })
+
+    /** As the suite names it: the hash of something else, since the client is not registered yet. */
+    const requestUri = (path: string) => {
+      const fragment = createHash('sha256').update(crypto.randomUUID()).digest('base64url')
+      return `${uri(path)}#${fragment}`
+    }
+    const byReference = { redirect_uri: undefined, state: undefined, nonce: undefined }
+    const inside = (client: { readonly client_id: string }) => ({
+      client_id: client.client_id,
+      redirect_uri: callback,
+      response_type: 'code',
+      scope: 'openid',
+      state: 'state-1',
+      nonce: 'nonce-1',
+    })
+
+    test('oidcc-request-uri-signed-rs256', async () => {
+      const discovery = await server.request('/oauth2/token/.well-known/openid-configuration')
+      expect(await discovery.json()).toMatchObject({
+        request_uri_parameter_supported: true,
+        require_request_uri_registration: true,
+        request_object_signing_alg_values_supported: expect.arrayContaining(['RS256']),
+      })
+      const pair = await generateKeyPair('RS256', { extractable: true })
+      const jwks = { keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k', alg: 'RS256', use: 'sig' }] }
+      const request_uri = requestUri('/signed-request')
+      const client = await suite.register({
+        jwks,
+        request_uris: [request_uri],
+        request_object_signing_alg: 'RS256',
+      })
+      const object = await new SignJWT({ ...inside(client), iss: client.client_id, aud: issuer })
+        .setProtectedHeader({ alg: 'RS256', kid: 'k' })
+        .sign(pair.privateKey)
+      served.set('/signed-request', object)
+      const got = await suite.tokens(client, { ...byReference, request_uri })
+      expect(got.claims.nonce).toBe('nonce-1')
+    })
+
+    test('oidcc-request-uri-unsigned', async () => {
+      const discovery = await server.request('/oauth2/token/.well-known/openid-configuration')
+      const { request_object_signing_alg_values_supported: algorithms } = (await discovery.json()) as Record<
+        string,
+        string[]
+      >
+      // so the suite skips the module: its client does not register that it sends unsigned objects
+      expect(algorithms).not.toContain('none')
+      const request_uri = uri('/unsigned-request')
+      const client = await suite.register({
+        request_uris: [request_uri],
+        request_object_signing_alg: 'none',
+      })
+      served.set('/unsigned-request', new UnsecuredJWT(inside(client)).encode())
+      const got = await suite.tokens(client, { ...byReference, request_uri })
+      expect(got.claims.nonce).toBe('nonce-1')
+      const other = await suite.register({ request_uris: [request_uri] })
+      served.set('/unsigned-request', new UnsecuredJWT(inside(other)).encode())
+      const { parameters } = await suite.authorize(other, { request_uri })
+      expect(parameters.error).toBe('request_not_supported')
     })
 
     test('oidcc-ensure-client-assertion-with-iss-aud-succeeds', async () => {
