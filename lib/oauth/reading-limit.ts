@@ -6,14 +6,15 @@ import { networkOf } from '../client-address.ts'
 
 export interface ReadingLimits {
   readonly atOnce: number
-  readonly atOnceOfHost: number
+  /** Of one host, and by one network. */
+  readonly atOnceOfOne: number
   readonly perMinuteOfNetwork: number
   readonly perMinuteOfClient: number
 }
 
 export const usualReadingLimits: ReadingLimits = {
   atOnce: 32,
-  atOnceOfHost: 8,
+  atOnceOfOne: 8,
   perMinuteOfNetwork: 60,
   perMinuteOfClient: 600,
 }
@@ -53,17 +54,21 @@ export const readingLimit = (
   }
 
   return async (reading, work) => {
-    const ofHost = running.get(reading.host) ?? 0
-    if (all >= limits.atOnce || ofHost >= limits.atOnceOfHost || !isWithin(reading)) return undefined
+    // a slow host keeps no other waiting, and nobody takes all the places by several of them
+    const holders = [`host ${reading.host}`, `network ${networkOf(reading.address)}`]
+    const isFull = holders.some((holder) => (running.get(holder) ?? 0) >= limits.atOnceOfOne)
+    if (all >= limits.atOnce || isFull || !isWithin(reading)) return undefined
     all += 1
-    running.set(reading.host, ofHost + 1)
+    for (const holder of holders) running.set(holder, (running.get(holder) ?? 0) + 1)
     try {
       return await work()
     } finally {
       all -= 1
-      const left = (running.get(reading.host) ?? 1) - 1
-      if (left === 0) running.delete(reading.host)
-      else running.set(reading.host, left)
+      for (const holder of holders) {
+        const left = (running.get(holder) ?? 1) - 1
+        if (left === 0) running.delete(holder)
+        else running.set(holder, left)
+      }
     }
   }
 }

@@ -26,18 +26,21 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('base6
 
 test('a reading is begun only within the bounds, at once and in a minute', async () => {
   let minute = 1
-  const limits = { ...usualReadingLimits, atOnce: 3, atOnceOfHost: 2 }
-  const limit = readingLimit({ ...limits, perMinuteOfNetwork: 4, perMinuteOfClient: 6 }, () => minute)
+  const limits = { ...usualReadingLimits, atOnce: 3, atOnceOfOne: 2 }
+  const limit = readingLimit({ ...limits, perMinuteOfNetwork: 3, perMinuteOfClient: 6 }, () => minute)
   const reading = { host: 'a.example', clientId: 'a', address: '192.0.2.1' }
   const ended = Promise.withResolvers<string>()
   const running = [limit(reading, () => ended.promise), limit(reading, () => ended.promise)]
-  // a third of the same host, then a third and a fourth of all
-  expect(await limit(reading, async () => 'read')).toBeUndefined()
-  running.push(limit({ ...reading, host: 'b.example' }, () => ended.promise))
-  expect(await limit({ ...reading, host: 'c.example' }, async () => 'read')).toBeUndefined()
+  // a third of the same host, a third by the same network, then a fourth of all
+  const other = { host: 'b.example', clientId: 'a', address: '203.0.113.1' }
+  expect(await limit({ ...other, host: 'a.example' }, async () => 'read')).toBeUndefined()
+  expect(await limit({ ...reading, host: 'b.example' }, async () => 'read')).toBeUndefined()
+  running.push(limit(other, () => ended.promise))
+  const third = { host: 'c.example', clientId: 'c', address: '203.0.113.2' }
+  expect(await limit(third, async () => 'read')).toBeUndefined()
   ended.resolve('read')
   expect(await Promise.all(running)).toEqual(['read', 'read', 'read'])
-  // three were counted; one that fails is counted and gives its place back
+  // two of this network were counted; one that fails is counted and gives its place back
   const failing = limit(reading, () => Promise.reject(new Error('lost')))
   expect(await failing.catch((error: Error) => error.message)).toBe('lost')
   expect(await limit(reading, async () => 'read')).toBeUndefined()
@@ -278,9 +281,9 @@ for (const database of databases) {
       await Promise.all(some)
       ended.resolve()
       const all = await Promise.all(answers)
-      expect(all.filter((error) => error === 'answered')).toHaveLength(usualReadingLimits.atOnceOfHost)
+      expect(all.filter((error) => error === 'answered')).toHaveLength(usualReadingLimits.atOnceOfOne)
       expect(all.filter((error) => error === 'temporarily_unavailable')).toHaveLength(12)
-      expect(asked).toHaveLength(usualReadingLimits.atOnceOfHost)
+      expect(asked).toHaveLength(usualReadingLimits.atOnceOfOne)
     })
 
     test('of an object that is not good is refused as the object by value is', async () => {
