@@ -36,14 +36,19 @@ export class SchemaVersionError extends Error {
 }
 
 const storedVersion = async (db: Db): Promise<number | undefined> => {
-  const tables = await db.introspection.getTables()
-  if (!tables.some(({ name }) => name === 'meta')) return undefined
-  const row = await db
-    .selectFrom('meta')
-    .select('value')
-    .where('name', '=', 'schema_version')
-    .executeTakeFirst()
-  return row ? Number(row.value) : undefined
+  try {
+    const row = await db
+      .selectFrom('meta')
+      .select('value')
+      .where('name', '=', 'schema_version')
+      .executeTakeFirst()
+    return row ? Number(row.value) : undefined
+  } catch (error) {
+    // only now, since looking at every table costs each start four milliseconds
+    const tables = await db.introspection.getTables()
+    if (tables.some(({ name }) => name === 'meta')) throw error
+    return undefined
+  }
 }
 
 const quote = (value: string) => `'${value.replaceAll("'", "''")}'`
