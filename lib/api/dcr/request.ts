@@ -10,7 +10,7 @@ import { withoutNulls } from '../applications/model.ts'
 import { readJson } from '../body.ts'
 import { invalidMetadata, RegistrationError } from './error.ts'
 import { usePlace } from './limit.ts'
-import { type ClientMetadata, readMetadata } from './metadata.ts'
+import type { ClientMetadata } from './metadata.ts'
 import { checkSector } from './sector.ts'
 
 export interface RegistrationRules {
@@ -80,6 +80,8 @@ export const metadataIn = async (
   oauthRules: ApiNeeds['oauthRules'],
   { outbound, clientCertificates, perHour }: RegistrationRules,
 ): Promise<ClientMetadata> => {
+  // its schema is made for the first registration: it costs a start three milliseconds
+  const { readMetadata } = await import('./metadata.ts')
   const read = readMetadata(withoutNulls(await readJson(c)), oauthRules.signingAlgorithms)
   const metadata = caller.kind === 'client' ? bounded(read, oauthRules) : read
   if (!clientCertificates && /tls_client_auth$/.test(metadata.token_endpoint_auth_method ?? ''))
