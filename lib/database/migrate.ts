@@ -4,7 +4,7 @@ import { runScript } from './commit.ts'
 import type { Db } from './connect.ts'
 
 /** The version of schema.sql; stored in `meta`. */
-export const schemaVersion = 1
+export const schemaVersion = 2
 
 /** The root organization: WSO2's fixed id and name (facts/rest-apis.md §0.1). */
 export const rootOrganization = { id: '10084a8d-113f-4211-a0d5-efe36b082211', name: 'Super' } as const
@@ -77,7 +77,7 @@ export const migrate = async (db: Db, now: Date): Promise<'created' | 'current'>
   }
   if (version < schemaVersion) {
     throw new SchemaVersionError(
-      `the database has schema version ${version}, this mayact needs ${schemaVersion}: run \`mayact migrate\` of this version`,
+      `the database has schema version ${version}, this mayact needs ${schemaVersion}: it is from before the first release and is not upgraded, begin with an empty one`,
     )
   }
   if (version > schemaVersion) {

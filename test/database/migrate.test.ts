@@ -99,7 +99,7 @@ for (const database of databases) {
       expect(older).toBeInstanceOf(SchemaVersionError)
       expect(older).toHaveProperty(
         'message',
-        `the database has schema version ${schemaVersion - 1}, this mayact needs ${schemaVersion}: run \`mayact migrate\` of this version`,
+        `the database has schema version ${schemaVersion - 1}, this mayact needs ${schemaVersion}: it is from before the first release and is not upgraded, begin with an empty one`,
       )
       await setVersion(schemaVersion + 1)
       const newer = await refusal()

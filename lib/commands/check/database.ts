@@ -49,7 +49,7 @@ const versionOf = async (db: Db): Promise<Finding> => {
     .executeTakeFirst()
   const version = Number(row?.value)
   if (version === schemaVersion) return ok(about, `answers, with tables of version ${version}`)
-  const mend = version > schemaVersion ? 'use the newer mayact that wrote it' : 'run `mayact migrate`'
+  const mend = version > schemaVersion ? 'use the newer mayact that wrote it' : 'begin with an empty database'
   return wrong(about, `has tables of version ${version}, this mayact needs ${schemaVersion}`, mend)
 }
 
