@@ -4,7 +4,8 @@
  */
 import { tokenExchangeGrant } from '../../directory/applications.ts'
 import { findTokens } from '../../tokens/token.ts'
-import { type DelegationExchangeNeeds, delegationExchange } from './delegation-exchange.ts'
+import { delegationExchange } from './delegation-exchange.ts'
+import type { DelegationExchangeNeeds } from './delegation-request.ts'
 import { invalid, tokenType } from './exchanged-token.ts'
 import type { Grant, GrantAnswer } from './grant.ts'
 import { type ImpersonationExchangeNeeds, impersonationExchange } from './impersonation-exchange.ts'

@@ -1,0 +1,100 @@
+import { findClient } from '../../directory/applications.ts'
+import { describable, OAuthError, type OAuthErrorCode } from '../error.ts'
+import { readResources } from '../resource.ts'
+import { parseScope } from '../scope.ts'
+import { tokenType } from './exchanged-token.ts'
+import type { GrantRequest } from './grant.ts'
+import type { ImpersonationExchangeNeeds } from './impersonation-exchange.ts'
+
+export interface DelegationExchangeNeeds extends ImpersonationExchangeNeeds {
+  /** Seconds of an ID token where the application sets none. */
+  readonly idTokenSeconds: number
+}
+
+/** What the client hears, and for the audit the true reason. */
+export class Refused extends Error {
+  override readonly name = 'Refused'
+  readonly answer: OAuthError
+  readonly reason: string
+  readonly validator: string
+  constructor(answer: OAuthError, reason: string, validator = 'token-exchange') {
+    super(answer.message)
+    this.answer = answer
+    this.reason = reason
+    this.validator = validator
+  }
+}
+
+export const no = (code: OAuthErrorCode, reason: string, description: string) =>
+  new Refused(new OAuthError(code, describable(description)), reason)
+
+export const accessToken = tokenType('access_token')
+export const jwt = tokenType('jwt')
+export const idToken = tokenType('id_token')
+
+export interface Asked {
+  readonly subjectToken: string
+  readonly actorToken: string | undefined
+  readonly actorIsIdToken: boolean
+  readonly requested: string
+  readonly scope: readonly string[] | undefined
+  /** Undefined for what the subject token is for. */
+  readonly audience: readonly string[] | undefined
+}
+
+const isJwt = (value: string) => /^[^.]+\.[^.]+\.[^.]+$/.test(value)
+
+/** A token's type among those allowed; whoever says `jwt` brings one. */
+const typed = (kind: 'subject' | 'actor', type: string, value: string, allowed: readonly string[]) => {
+  if (!allowed.includes(type)) {
+    throw no('invalid_request', 'unsupported_token_type', `Unsupported ${kind} token type : ${type} provided`)
+  }
+  if (type === jwt && !isJwt(value)) {
+    throw no('invalid_request', 'unsupported_token_type', `The ${kind} token is no JWT, as its type says.`)
+  }
+}
+
+/** Whom it is for: an API that the application is authorized for, or the client that goes on with it. */
+const audienceOf = async (
+  { db }: DelegationExchangeNeeds,
+  { parameters, client, revision }: GrantRequest,
+): Promise<readonly string[] | undefined> => {
+  const audience = parameters.get('audience')
+  const resource = parameters.get('resource')
+  if (audience === undefined && resource === undefined) return undefined
+  let resources: readonly string[]
+  try {
+    resources = readResources(resource, client)
+  } catch (error) {
+    if (error instanceof OAuthError) throw new Refused(error, 'resource_not_authorized')
+    throw error
+  }
+  if (audience === undefined) return resources
+  const registered =
+    client.resources.has(audience) ||
+    (/^[\x20-\x7e]{1,255}$/.test(audience) && (await findClient(db, revision, audience))?.active === true)
+  // a row keeps its audience separated by spaces
+  if (!registered || audience.includes(' ')) {
+    throw no('invalid_target', 'audience_not_registered', `Invalid audience value provided : ${audience}`)
+  }
+  return [...new Set([audience, ...resources])]
+}
+
+export const read = async (needs: DelegationExchangeNeeds, request: GrantRequest): Promise<Asked> => {
+  const { parameters } = request
+  const subjectToken = parameters.get('subject_token') ?? ''
+  typed('subject', parameters.get('subject_token_type') ?? '', subjectToken, [accessToken, jwt])
+  const actorToken = parameters.get('actor_token')
+  const actorType = parameters.get('actor_token_type') ?? ''
+  if (actorToken !== undefined) typed('actor', actorType, actorToken, [accessToken, jwt, idToken])
+  const requested = parameters.get('requested_token_type') ?? accessToken
+  if (![accessToken, jwt, idToken].some((known) => known === requested)) {
+    const description = `Unsupported requested token type : ${requested} provided`
+    throw no('invalid_request', 'unsupported_token_type', description)
+  }
+  const scope = parameters.has('scope') ? parseScope(parameters.get('scope')) : undefined
+  if (parameters.has('scope') && scope === undefined)
+    throw no('invalid_scope', 'malformed_scope', 'Invalid Scope!')
+  const audience = await audienceOf(needs, request)
+  return { subjectToken, actorToken, actorIsIdToken: actorType === idToken, requested, scope, audience }
+}
