@@ -1,3 +1,4 @@
+/** The token that a delegation gives, by what it comes from: an impersonation, a user, or the client itself. */
 import type { Write } from '../../database/commit.ts'
 import { type Account, accountIs, findAccount, isActive } from '../../directory/accounts.ts'
 import { grantedScopes, impersonationScopes } from '../../directory/permissions.ts'
@@ -31,6 +32,7 @@ export const narrowed = (
   return kept
 }
 
+/** An exchange that may happen, before its scopes are judged. */
 export interface Decided {
   readonly needs: DelegationExchangeNeeds
   readonly request: GrantRequest
@@ -42,6 +44,7 @@ export interface Decided {
   readonly endsAt: Date
 }
 
+/** What is given, and what must still hold when it is committed. */
 export interface Given {
   readonly token: Minted
   readonly scopes: readonly string[]
@@ -225,6 +228,7 @@ const ofClient = async (given: Decided): Promise<Given> => {
   return { token, scopes, guards: [] }
 }
 
+/** Mints it, unreleased. Throws `Refused`. */
 export const give = (given: Decided): Promise<Given> => {
   const { subject, asked } = given
   if (subject.impersonationId !== null && subject.actorId !== null) {

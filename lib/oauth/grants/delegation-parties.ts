@@ -1,3 +1,7 @@
+/**
+ * Who stands behind the tokens of a delegation: whether this client may present them and proves their keys, who comes to
+ * act, and the chain of actors (RFC 8693 §4.1), everybody of which is still at work.
+ */
 import type { Write } from '../../database/commit.ts'
 import type { Db } from '../../database/connect.ts'
 import { accountIs } from '../../directory/accounts.ts'
@@ -104,6 +108,7 @@ export const chainOf = (token: FoundToken): Actor | null =>
 
 const lengthOf = (chain: Actor | null | undefined): number => (chain ? 1 + lengthOf(chain.act) : 0)
 
+/** The chain with `actorId` on top; the current actor again leaves it as it is. Throws `Refused` for one too long. */
 export const extended = (chain: Actor | null, actorId: string | undefined): Actor | null => {
   if (actorId === undefined || chain?.sub === actorId) return chain
   if (lengthOf(chain) >= longestChain) {

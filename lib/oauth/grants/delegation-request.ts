@@ -1,3 +1,7 @@
+/**
+ * What a delegation asks for (RFC 8693 §2.1): its tokens by their types, the target and the scopes, none of which is
+ * believed yet; and how it is refused, with the true reason for the audit.
+ */
 import { findClient } from '../../directory/applications.ts'
 import { describable, OAuthError, type OAuthErrorCode } from '../error.ts'
 import { readResources } from '../resource.ts'
@@ -6,6 +10,7 @@ import { tokenType } from './exchanged-token.ts'
 import type { GrantRequest } from './grant.ts'
 import type { ImpersonationExchangeNeeds } from './impersonation-exchange.ts'
 
+/** What the branch needs of the server. */
 export interface DelegationExchangeNeeds extends ImpersonationExchangeNeeds {
   /** Seconds of an ID token where the application sets none. */
   readonly idTokenSeconds: number
@@ -25,13 +30,16 @@ export class Refused extends Error {
   }
 }
 
+/** A refusal in the words of RFC 8693 §2.2.2; `reason` is for the audit. */
 export const no = (code: OAuthErrorCode, reason: string, description: string) =>
   new Refused(new OAuthError(code, describable(description)), reason)
 
+/** The token types of RFC 8693 §3 that are taken here. */
 export const accessToken = tokenType('access_token')
 export const jwt = tokenType('jwt')
 export const idToken = tokenType('id_token')
 
+/** The parameters, read. */
 export interface Asked {
   readonly subjectToken: string
   readonly actorToken: string | undefined
@@ -80,6 +88,7 @@ const audienceOf = async (
   return [...new Set([audience, ...resources])]
 }
 
+/** Reads them. Throws OAuthError for what is missing, `Refused` for what is not taken. */
 export const read = async (needs: DelegationExchangeNeeds, request: GrantRequest): Promise<Asked> => {
   const { parameters } = request
   const subjectToken = parameters.get('subject_token') ?? ''
