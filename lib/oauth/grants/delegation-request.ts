@@ -88,7 +88,7 @@ const audienceOf = async (
   return [...new Set([audience, ...resources])]
 }
 
-/** Reads them. Throws OAuthError for what is missing, `Refused` for what is not taken. */
+/** Reads them. Throws `Refused` for what is not taken, OAuthError for a malformed `resource`. */
 export const read = async (needs: DelegationExchangeNeeds, request: GrantRequest): Promise<Asked> => {
   const { parameters } = request
   const subjectToken = parameters.get('subject_token') ?? ''
