@@ -1,7 +1,8 @@
 /**
  * What a restored database must not begin twice. A subject token that was spent after the backup is unspent in it, and
- * a browser session that was signed out is alive: both end here, with codes, pushed requests and device codes. What had been started goes on, in the sessions that
- * it was started in, so every token that was answered before the backup stays known.
+ * a browser session that was signed out is alive: both end here, with codes, pushed requests and device codes. What had
+ * been started goes on, in the sessions that it was started in, so every token that was answered before the backup stays
+ * known.
  */
 import { record } from '../audit.ts'
 import { close, commit, write } from '../database/commit.ts'

@@ -23,3 +23,18 @@ export const readResources = (value: string | undefined, application: Applicatio
     'The resource is not an absolute URI of an API that the application is authorized for.',
   )
 }
+
+/**
+ * RFC 8707 §2.2: those named at the token endpoint, each of which was asked for at the authorization; all of these when
+ * none is named. Throws OAuthError `invalid_target`.
+ */
+export const narrowedResources = (
+  granted: readonly string[],
+  value: string | undefined,
+  application: Application,
+): readonly string[] => {
+  const asked = readResources(value, application)
+  if (asked.length === 0) return granted
+  if (asked.every((resource) => granted.includes(resource))) return asked
+  throw new OAuthError('invalid_target', 'A resource was not asked for at the authorization.')
+}

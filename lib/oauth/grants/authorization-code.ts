@@ -9,7 +9,7 @@ import { endLineage, lineageAlive } from '../../tokens/lineage.ts'
 import { issueRefreshToken } from '../../tokens/refresh-token.ts'
 import { OAuthError } from '../error.ts'
 import { answersChallenge } from '../pkce.ts'
-import { readResources } from '../resource.ts'
+import { narrowedResources } from '../resource.ts'
 import type { Grant, GrantAnswer, GrantRequest } from './grant.ts'
 import { invalidGrant, refusal } from './refusal.ts'
 import { type UserTokenNeeds, userTokens } from './user-tokens.ts'
@@ -34,14 +34,6 @@ const problemOf = (code: FoundCode, { parameters, client, confirmation }: GrantR
   if (!proven) return 'pkce_failed'
   if (code.confirmation !== null && !Bun.deepEquals(code.confirmation, confirmation)) return 'another_key'
   return undefined
-}
-
-/** RFC 8707 §2.2: any of those that the user was asked for, all of them when none is named. */
-const narrowedTo = (code: FoundCode, { parameters, client }: GrantRequest): readonly string[] => {
-  const asked = readResources(parameters.get('resource'), client)
-  if (asked.length === 0) return code.audience
-  if (asked.every((resource) => code.audience.includes(resource))) return asked
-  throw new OAuthError('invalid_target', 'A resource was not asked for at the authorization.')
 }
 
 const replayed = (
@@ -81,7 +73,7 @@ export const authorizationCode = (needs: UserTokenNeeds): Grant => ({
     if (code.spent) return replayed(needs, code, request)
     const problem = problemOf(code, request)
     if (problem !== undefined) return refuse(invalid(), problem)
-    const audience = narrowedTo(code, request)
+    const audience = narrowedResources(code.audience, parameters.get('resource'), client)
     const { accountId, lineageId, boundSessionId: sessionId, scopes, issuedAt } = code
     const withRefresh = client.oidc.grantTypes.includes('refresh_token')
     const refreshEnds = new Date(now.getTime() + refreshSeconds(client, lifetimes) * 1000)

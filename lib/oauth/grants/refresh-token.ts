@@ -12,7 +12,7 @@ import { issueRefreshToken, spendRefreshToken, unusedSuccessor } from '../../tok
 import { type FoundToken, findToken } from '../../tokens/token.ts'
 import { tokenTypeOf } from '../dpop.ts'
 import { OAuthError } from '../error.ts'
-import { readResources } from '../resource.ts'
+import { narrowedResources } from '../resource.ts'
 import { parseScope } from '../scope.ts'
 import type { Grant, GrantAnswer, GrantRequest } from './grant.ts'
 import { invalidGrant, refusal } from './refusal.ts'
@@ -36,16 +36,6 @@ const narrowedScopes = ({ scopes }: FoundToken, { parameters }: GrantRequest): r
   const asked = parseScope(value)
   if (asked?.length && asked.every((scope) => scopes.includes(scope))) return asked
   throw new OAuthError('invalid_scope', 'The scope is malformed or exceeds the one granted.')
-}
-
-const narrowedResources = (
-  { audience }: FoundToken,
-  { parameters, client }: GrantRequest,
-): readonly string[] => {
-  const asked = readResources(parameters.get('resource'), client)
-  if (asked.length === 0) return audience
-  if (asked.every((resource) => audience.includes(resource))) return asked
-  throw new OAuthError('invalid_target', 'A resource was not asked for at the authorization.')
 }
 
 const reused = ({ db }: UserTokenNeeds, token: FoundToken, { client, trace, now }: GrantRequest) => ({
@@ -123,7 +113,7 @@ export const refreshToken = (needs: RefreshTokenNeeds): Grant => ({
     if (token.spentAt !== null && spent === undefined) return reused(needs, token, request)
     if (!token.alive) return refuse('expired')
     const scopes = narrowedScopes(token, request)
-    const audience = narrowedResources(token, request)
+    const audience = narrowedResources(token.audience, parameters.get('resource'), client)
     const next = spent === undefined ? undefined : rotated(needs, token, request)
     const rotation = [...(spent === undefined ? [] : [spent]), ...(next?.writes ?? [])]
     const refresh_token = next?.issued.value ?? value
