@@ -33,12 +33,40 @@ create table account (
   email text,
   -- the other SCIM attributes, as they were written
   attributes text not null,
+  -- grows with every change: the ETag, and what a change is guarded by
+  edition integer not null default 1,
   created_at text not null,
   modified_at text not null,
   unique (organization_id, user_name_key)
 );
 
 create index account_email on account (lower(email));
+-- lists are in the order of the last three letters of the id, which are random: see population
+create index account_block on account (organization_id, substr(id, 34), id);
+
+-- What users are found by: one row for each value of their attributes, as it is compared.
+create table account_value (
+  account_id text not null references account (id) on delete cascade,
+  organization_id text not null,
+  -- in small letters: 'name.familyname', 'emails.type', 'urn:…:user:department'
+  path text not null,
+  -- which of several values; 0 where there is but one
+  item integer not null,
+  value_key text not null,
+  primary key (account_id, path, item)
+);
+
+create index account_value_found on account_value (organization_id, path, value_key, account_id);
+
+-- How many users, groups and roles there are, by the last three letters of their ids: a list finds its place by it.
+create table population (
+  -- 'account', 'user_group' or 'role'
+  kind text not null,
+  organization_id text not null,
+  block text not null,
+  n integer not null,
+  primary key (kind, organization_id, block)
+);
 
 create table application (
   id text primary key not null,
@@ -54,6 +82,8 @@ create table application (
   -- the management API's ApplicationModel and its OpenIDConnectConfiguration, kept and echoed whole
   model text not null,
   oidc text not null,
+  -- grows with every change: the ETag, and what a change is guarded by
+  edition integer not null default 1,
   created_at text not null,
   modified_at text not null,
   unique (organization_id, name)
@@ -66,6 +96,8 @@ create table api_resource (
   description text,
   type text not null,
   authorization_required_at text,
+  -- grows with every change: the ETag, and what a change is guarded by
+  edition integer not null default 1,
   created_at text not null
 );
 
@@ -99,6 +131,8 @@ create table role (
   -- 'application' or 'organization', and whose
   audience_type text not null,
   audience_id text not null,
+  -- grows with every change: the ETag, and what a change is guarded by
+  edition integer not null default 1,
   created_at text not null,
   modified_at text not null,
   unique (audience_type, audience_id, name)
@@ -117,6 +151,38 @@ create table account_role (
 );
 
 create index account_role_role on account_role (role_id);
+create index role_block on role (organization_id, substr(id, 34), id);
+
+create table user_group (
+  id text primary key not null,
+  organization_id text not null references organization (id),
+  name text not null,
+  name_key text not null,
+  -- grows with every change: the ETag, and what a change is guarded by
+  edition integer not null default 1,
+  created_at text not null,
+  modified_at text not null,
+  unique (organization_id, name_key)
+);
+
+create index user_group_block on user_group (organization_id, substr(id, 34), id);
+
+create table group_member (
+  account_id text not null references account (id) on delete cascade,
+  group_id text not null references user_group (id) on delete cascade,
+  primary key (account_id, group_id)
+);
+
+create index group_member_group on group_member (group_id, account_id);
+
+-- The roles that the members of a group have.
+create table group_role (
+  group_id text not null references user_group (id) on delete cascade,
+  role_id text not null references role (id) on delete cascade,
+  primary key (group_id, role_id)
+);
+
+create index group_role_role on group_role (role_id);
 
 -- What every token, session and impersonation hangs on: ending the row ends all of them.
 create table lineage (
@@ -331,6 +397,8 @@ create table oidc_scope (
   name text primary key not null,
   display_name text not null,
   description text,
+  -- grows with every change: the ETag, and what a change is guarded by
+  edition integer not null default 1,
   claims text not null
 );
 
@@ -408,6 +476,18 @@ create table outbox (
 create index outbox_due on outbox (next_attempt_at) where next_attempt_at is not null;
 create index outbox_gave_up on outbox (gave_up_at) where gave_up_at is not null;
 create index outbox_sent on outbox (sent_at) where sent_at is not null;
+
+-- How far a file of users was read in: who imports it again goes on behind that line.
+create table import_progress (
+  -- the SHA-256 of the file
+  id text primary key not null,
+  -- the last line that is done with
+  line integer not null,
+  made integer not null,
+  refused integer not null,
+  updated_at text not null,
+  finished_at text
+);
 
 -- The configuration store keeps WSO2's names, columns and constraints, since scripts write to it.
 create table idn_config_type (

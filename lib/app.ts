@@ -15,6 +15,7 @@ import { certificateThumbprint, readCertificate } from './oauth/client-certifica
 import { withCors } from './oauth/cors.ts'
 import { type OAuthPlugins, oauth } from './oauth/oauth.ts'
 import { pages } from './pages/pages.tsx'
+import { pathOf, publishedUnder } from './published-path.ts'
 import { scim } from './scim/scim.ts'
 import { nonces } from './tokens/dpop-nonce.ts'
 
@@ -143,7 +144,7 @@ export const app = (needs: AppNeeds): App => {
     response.headers.set('activityid', trace.id)
     return response
   }
-  return {
+  const inside: App = {
     routes: server.routes,
     async fetch(incoming, peer) {
       const url = new URL(incoming.url)
@@ -170,4 +171,5 @@ export const app = (needs: AppNeeds): App => {
       return secured(await withCors(db, request, place.path, async () => server.fetch(request)), trace)
     },
   }
+  return { ...inside, fetch: publishedUnder(pathOf(baseUrl), inside.fetch) }
 }

@@ -8,6 +8,7 @@ import { commit } from '../database/commit.ts'
 import type { Caller } from '../directory/caller.ts'
 import { Lost } from '../directory/change.ts'
 import { type AccessNeeds, authenticate } from './authenticate.ts'
+import type { Describe } from './operation.ts'
 import { proofOf } from './proof.ts'
 
 export interface Rule {
@@ -15,6 +16,8 @@ export interface Rule {
   readonly permission: string | undefined
   /** Whether an impersonated token may call it. */
   readonly actor: boolean
+  /** What the OpenAPI document says of it. */
+  readonly describe?: Describe | undefined
 }
 
 export type Refusal = 'unauthenticated' | 'forbidden' | 'contended'

@@ -1,6 +1,7 @@
 /** The gate of the management APIs: `guard` with the words in which they refuse, and nothing is kept by caches. */
 import type { Context } from 'hono'
 import { type GuardNeeds, guard, type Refusal } from '../access/guard.ts'
+import type { Describe } from '../access/operation.ts'
 import type { Caller } from '../directory/caller.ts'
 
 const words = {
@@ -39,8 +40,9 @@ export const gate = (needs: { readonly guard: GuardNeeds; readonly baseUrl: stri
   return <C extends Context>(
     permission: string | undefined,
     handler: (caller: Caller, c: C) => Promise<Response>,
+    describe?: Describe,
   ) =>
-    guarded<C>({ permission, actor: false }, (caller, c) => {
+    guarded<C>({ permission, actor: false, describe }, (caller, c) => {
       c.header('Cache-Control', 'no-store')
       return handler(caller, c)
     })

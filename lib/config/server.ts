@@ -55,6 +55,10 @@ const checkShippedPassword = ({ settings, refuse }: Draft, bind: string, base: U
   check(server.base_path === undefined || isLoopback(baseHostname), 'server.base_path', 'name localhost')
 }
 
+/** What the server's own paths begin with: published under one of these, two addresses would be one. */
+const ownPath =
+  /^\/(?:\.well-known|api|authenticationendpoint|commonauth|health|metrics|oauth2|oidc|scim2|t)(?:\/|$)/
+
 /** `[server]`: where it listens, under which name it is known, and by which certificate. */
 export const serverOf = (draft: Draft): Server => {
   const { settings, refuse } = draft
@@ -71,6 +75,11 @@ export const serverOf = (draft: Draft): Server => {
   const scheme = server.tls.enabled ? 'https' : 'http'
   const base = new URL(server.base_path ?? `${scheme}://${inUrl(hostname)}:${Math.min(port, 65_535)}`)
   checkShippedPassword(draft, bind, base)
+  if (ownPath.test(base.pathname))
+    refuse(
+      'server.base_path',
+      'has a path that begins as one of the server’s own; take another, such as /sso',
+    )
 
   return {
     hostname,

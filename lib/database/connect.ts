@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { SQL } from 'bun'
-import { Kysely, SqliteDialect } from 'kysely'
+import { Kysely, PostgresAdapter, SqliteDialect } from 'kysely'
 import { PostgresJSDialect } from 'kysely-postgres-js'
 import { attach } from './commit.ts'
 import { postgresCommitter } from './postgres.ts'
@@ -16,6 +16,9 @@ export type DatabaseConfig =
 
 /** What readers hold; writes go through `commit(db, writes)`. */
 export type Db = Kysely<Database>
+
+/** Where the two engines have no common word. */
+export const isPostgres = (db: Db): boolean => db.getExecutor().adapter instanceof PostgresAdapter
 
 /** The database cannot be reached; the message says which and what to do, without credentials. */
 export class DatabaseUnreachable extends Error {

@@ -22,10 +22,14 @@ const types: Readonly<Record<string, string>> = {
   bytea: 'Uint8Array',
 }
 
-const typeOf = (table: string, column: { name: string; dataType: string; isNullable: boolean }) => {
+const typeOf = (
+  table: string,
+  column: { name: string; dataType: string; isNullable: boolean; hasDefaultValue: boolean },
+) => {
   const type = overrides[`${table}.${column.name}`] ?? types[column.dataType.toLowerCase()]
   if (!type) throw new Error(`schema.sql: no TypeScript type for ${table}.${column.name} ${column.dataType}`)
-  return column.isNullable ? `${type} | null` : type
+  const read = column.isNullable ? `${type} | null` : type
+  return column.hasDefaultValue ? `Generated<${read}>` : read
 }
 
 /** The text of schema.ts for a text of schema.sql. */
@@ -44,7 +48,7 @@ export const generate = async (script: string): Promise<string> => {
     return `export interface ${name(table.name)}Table {\n${columns.join('\n')}\n}\n`
   })
   const all = tables.map((table) => `  ${table.name}: ${name(table.name)}Table`)
-  return `// Generated from schema.sql by lib/database/generate.ts: change schema.sql, then run it.\nimport type { ColumnType } from 'kysely'\n\n${interfaces.join('\n')}\nexport interface Database {\n${all.join('\n')}\n}\n`
+  return `// Generated from schema.sql by lib/database/generate.ts: change schema.sql, then run it.\nimport type { ColumnType, Generated } from 'kysely'\n\n${interfaces.join('\n')}\nexport interface Database {\n${all.join('\n')}\n}\n`
 }
 
 if (import.meta.main) {

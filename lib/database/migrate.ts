@@ -1,10 +1,10 @@
 /** Brings an empty database to this version's tables, and refuses one of another version. */
 import schema from '../../schema.sql' with { type: 'text' }
 import { runScript } from './commit.ts'
-import type { Db } from './connect.ts'
+import { type Db, isPostgres } from './connect.ts'
 
 /** The version of schema.sql; stored in `meta`. */
-export const schemaVersion = 2
+export const schemaVersion = 3
 
 /** The root organization: WSO2's fixed id and name (facts/rest-apis.md §0.1). */
 export const rootOrganization = { id: '10084a8d-113f-4211-a0d5-efe36b082211', name: 'Super' } as const
@@ -51,6 +51,9 @@ const storedVersion = async (db: Db): Promise<number | undefined> => {
   }
 }
 
+/** SQLite compares texts by their bytes; so does Postgres then, whatever its locale: one order, one range of a prefix. */
+const collated = (script: string) => script.replaceAll(/^( {2}\w+ text)\b/gm, '$1 collate "C"')
+
 const quote = (value: string) => `'${value.replaceAll("'", "''")}'`
 
 /**
@@ -61,7 +64,7 @@ export const migrate = async (db: Db, now: Date): Promise<'created' | 'current'>
   const version = await storedVersion(db)
   if (version === undefined) {
     const types = configurationTypes.map((type) => `(${type.map(quote).join(', ')})`)
-    const script = `${schema}
+    const script = `${isPostgres(db) ? collated(schema) : schema}
       insert into revision (id, n) values (1, 1);
       insert into organization (id, name, created_at) values (${quote(rootOrganization.id)}, ${quote(rootOrganization.name)}, ${quote(now.toISOString())});
       insert into idn_config_type (id, name, description) values ${types.join(', ')};

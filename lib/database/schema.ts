@@ -1,5 +1,5 @@
 // Generated from schema.sql by lib/database/generate.ts: change schema.sql, then run it.
-import type { ColumnType } from 'kysely'
+import type { ColumnType, Generated } from 'kysely'
 
 export interface AccountTable {
   id: string
@@ -13,6 +13,7 @@ export interface AccountTable {
   disabled_at: string | null
   email: string | null
   attributes: string
+  edition: Generated<number>
   created_at: string
   modified_at: string
 }
@@ -22,6 +23,14 @@ export interface AccountRoleTable {
   role_id: string
 }
 
+export interface AccountValueTable {
+  account_id: string
+  organization_id: string
+  path: string
+  item: number
+  value_key: string
+}
+
 export interface ApiResourceTable {
   id: string
   identifier: string
@@ -29,6 +38,7 @@ export interface ApiResourceTable {
   description: string | null
   type: string
   authorization_required_at: string | null
+  edition: Generated<number>
   created_at: string
 }
 
@@ -43,6 +53,7 @@ export interface ApplicationTable {
   registration_hash: string | null
   model: string
   oidc: string
+  edition: Generated<number>
   created_at: string
   modified_at: string
 }
@@ -125,6 +136,16 @@ export interface DeviceAuthorizationTable {
   spent_at: string | null
 }
 
+export interface GroupMemberTable {
+  account_id: string
+  group_id: string
+}
+
+export interface GroupRoleTable {
+  group_id: string
+  role_id: string
+}
+
 export interface IdnConfigAttributeTable {
   id: string
   resource_id: string
@@ -167,6 +188,15 @@ export interface ImpersonationTable {
   scopes: string
   authorized_at: string
   started_at: string | null
+}
+
+export interface ImportProgressTable {
+  id: string
+  line: number
+  made: number
+  refused: number
+  updated_at: string
+  finished_at: string | null
 }
 
 export interface InteractionTable {
@@ -221,6 +251,7 @@ export interface OidcScopeTable {
   name: string
   display_name: string
   description: string | null
+  edition: Generated<number>
   claims: string
 }
 
@@ -247,6 +278,13 @@ export interface OutboxTable {
   sender: string
 }
 
+export interface PopulationTable {
+  kind: string
+  organization_id: string
+  block: string
+  n: number
+}
+
 export interface PushedRequestTable {
   hash: string
   client_id: string
@@ -268,6 +306,7 @@ export interface RoleTable {
   name: string
   audience_type: string
   audience_id: string
+  edition: Generated<number>
   created_at: string
   modified_at: string
 }
@@ -343,9 +382,20 @@ export interface UsedValueTable {
   expires_at: string
 }
 
+export interface UserGroupTable {
+  id: string
+  organization_id: string
+  name: string
+  name_key: string
+  edition: Generated<number>
+  created_at: string
+  modified_at: string
+}
+
 export interface Database {
   account: AccountTable
   account_role: AccountRoleTable
+  account_value: AccountValueTable
   api_resource: ApiResourceTable
   application: ApplicationTable
   application_api: ApplicationApiTable
@@ -354,11 +404,14 @@ export interface Database {
   authorization_code: AuthorizationCodeTable
   consent: ConsentTable
   device_authorization: DeviceAuthorizationTable
+  group_member: GroupMemberTable
+  group_role: GroupRoleTable
   idn_config_attribute: IdnConfigAttributeTable
   idn_config_file: IdnConfigFileTable
   idn_config_resource: IdnConfigResourceTable
   idn_config_type: IdnConfigTypeTable
   impersonation: ImpersonationTable
+  import_progress: ImportProgressTable
   interaction: InteractionTable
   lineage: LineageTable
   login_failure: LoginFailureTable
@@ -367,6 +420,7 @@ export interface Database {
   oidc_scope: OidcScopeTable
   organization: OrganizationTable
   outbox: OutboxTable
+  population: PopulationTable
   pushed_request: PushedRequestTable
   revision: RevisionTable
   role: RoleTable
@@ -377,4 +431,5 @@ export interface Database {
   signing_key: SigningKeyTable
   token: TokenTable
   used_value: UsedValueTable
+  user_group: UserGroupTable
 }

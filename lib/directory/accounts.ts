@@ -14,6 +14,7 @@ export interface Account {
   readonly passwordHash: string | null
   /** Where mail goes. */
   readonly email: string | null
+  /** Those given to it and those of its groups, each once. */
   readonly roleIds: readonly string[]
 }
 
@@ -33,17 +34,24 @@ const select = (db: Db) =>
       'password_hash as passwordHash',
       'email',
     ])
-    .select(
+    .select([
       sql<
         string | null
       >`(select string_agg(role_id, ' ') from account_role where account_id = account.id)`.as('roles'),
-    )
+      sql<
+        string | null
+      >`(select string_agg(role_id, ' ') from group_member inner join group_role on group_role.group_id = group_member.group_id where account_id = account.id)`.as(
+        'groupRoles',
+      ),
+    ])
 
 type Row = Awaited<ReturnType<ReturnType<typeof select>['execute']>>[number]
 
-const toAccount = ({ roles, ...row }: Row): Account => ({
+const words = (text: string | null): readonly string[] => text?.split(' ') ?? []
+
+const toAccount = ({ roles, groupRoles, ...row }: Row): Account => ({
   ...row,
-  roleIds: roles ? roles.split(' ').sort() : [],
+  roleIds: [...new Set([...words(roles), ...words(groupRoles)])].sort(),
 })
 
 const selectOne = prepared<{ id: string }, Row>((db, parameter) =>

@@ -1,5 +1,5 @@
 /** Applications as they are managed: the stored row with its settings, read fresh. */
-import { sql } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
 import type { ApplicationTable } from '../database/schema.ts'
 import { type Filter, matching } from './condition.ts'
@@ -25,7 +25,7 @@ export interface ApplicationRecord {
 // both columns hold JSON objects that this room has written
 const parseSettings = (json: string) => JSON.parse(json) as Settings
 
-const toRecord = (row: ApplicationTable): ApplicationRecord => {
+const toRecord = (row: Selectable<ApplicationTable>): ApplicationRecord => {
   const oidc = parseSettings(row.oidc)
   return {
     id: row.id,

@@ -1,6 +1,6 @@
 /** The users of an organization, filtered and paged by the database. */
-import { type Expression, PostgresAdapter, type RawBuilder, type SqlBool, sql } from 'kysely'
-import type { Db } from '../database/connect.ts'
+import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type Db, isPostgres } from '../database/connect.ts'
 import { userNameKey } from './accounts.ts'
 import type { Caller } from './caller.ts'
 import { textMatches } from './text-condition.ts'
@@ -29,7 +29,7 @@ export interface Page {
 
 /** One text inside the stored JSON; each engine has its own way to say so. */
 const attributeText = (db: Db, names: readonly string[]): RawBuilder<string | null> =>
-  db.getExecutor().adapter instanceof PostgresAdapter
+  isPostgres(db)
     ? sql`attributes::jsonb #>> ${`{${names.map((name) => JSON.stringify(name)).join(',')}}`}::text[]`
     : sql`json_extract(attributes, ${`$${names.map((name) => `.${JSON.stringify(name)}`).join('')}`})`
 

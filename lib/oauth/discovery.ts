@@ -28,6 +28,9 @@ const pathOf = (url: string): string => {
   return pathname === '/' ? '' : pathname
 }
 
+const withoutPath = (path: string, front: string): string =>
+  path.startsWith(`${front}/`) ? path.slice(front.length) : path
+
 export const discovery = (needs: DiscoveryNeeds) => {
   const { db, issuer, baseUrl } = needs
   const document = metadata(needs)
@@ -42,6 +45,8 @@ export const discovery = (needs: DiscoveryNeeds) => {
     })
   }
   const path = pathOf(issuer)
+  // what a proxy publishes under a path of its own may come here without it
+  const own = withoutPath(path, pathOf(baseUrl))
   const suffixes = ['openid-configuration', 'oauth-authorization-server']
   const app = new Hono().get('/oauth2/:place/.well-known/openid-configuration', async (c) => {
     const place = c.req.param('place')
@@ -51,17 +56,20 @@ export const discovery = (needs: DiscoveryNeeds) => {
   // WSO2's places, and those of a configured issuer: the well-known part behind its path and, by RFC 8414 §3.1, before
   const places = new Set([
     '/oauth2/token/.well-known/oauth-authorization-server',
-    ...suffixes.flatMap((suffix) => [`/.well-known/${suffix}${path}`, `${path}/.well-known/${suffix}`]),
+    ...suffixes.flatMap((suffix) => [
+      `/.well-known/${suffix}${path}`,
+      `/.well-known/${suffix}${own}`,
+      `${own}/.well-known/${suffix}`,
+    ]),
   ])
   places.delete('/oauth2/token/.well-known/openid-configuration')
   for (const place of places) app.get(place, current)
   for (const resource of protectedResources(baseUrl)) {
     const said = resourceMetadata(resource, needs, document.dpop_signing_alg_values_supported)
     const { origin, pathname } = new URL(resource)
-    // what a proxy publishes under a path of its own comes here without it
-    const own = pathname.slice(pathOf(baseUrl).length)
-    if (origin === new URL(baseUrl).origin)
-      app.get(`/.well-known/oauth-protected-resource${own}`, (c) => c.json(said))
+    if (origin !== new URL(baseUrl).origin) continue
+    for (const place of new Set([pathname, withoutPath(pathname, pathOf(baseUrl))]))
+      app.get(`/.well-known/oauth-protected-resource${place}`, (c) => c.json(said))
   }
   return app
 }

@@ -114,7 +114,7 @@ export const consentPage = (view: ConsentView): Response => {
       )}
       <Names id="claims" title="and to see of you" names={view.claims} />
       <Names id="resources" title="to be used at" names={view.resources} />
-      <form method="post" action="/oauth2/authorize" id="consentForm" class="actions">
+      <form method="post" action="../oauth2/authorize" id="consentForm" class="actions">
         <input type="hidden" name="sessionDataKeyConsent" value={view.key} />
         <button type="submit" name="consent" value="approve" id="approve">
           {acts ? 'Act as this user' : 'Allow'}

@@ -24,7 +24,7 @@ export const deviceCodePage = (userCode: string | undefined, failure: string | u
           {message}
         </p>
       )}
-      <form method="post" action="/oauth2/device" id="deviceForm">
+      <form method="post" action="../oauth2/device" id="deviceForm">
         <label for="user_code">Code</label>
         <input
           id="user_code"
@@ -93,7 +93,7 @@ export const deviceConsentPage = ({
           <ScopeList {...scopes} />
         </>
       )}
-      <form method="post" action="/oauth2/device" id="consentForm" class="actions">
+      <form method="post" action="../oauth2/device" id="consentForm" class="actions">
         <input type="hidden" name="sessionDataKey" value={key} />
         <button type="submit" name="consent" value="approve" id="approve">
           Connect

@@ -45,7 +45,7 @@ export const loginPage = ({ key, application, redirectUri, failure, userName }: 
           {message}
         </p>
       )}
-      <form method="post" action="/commonauth" id="loginForm">
+      <form method="post" action="../commonauth" id="loginForm">
         <label for="username">User name</label>
         <input
           id="username"

@@ -8,7 +8,7 @@ export const logoutPage = (fields: ReadonlyMap<string, string>, returnTo: string
     <>
       <h1>Sign out?</h1>
       <p class="soft">Impersonations that were begun in this sign-in end with it.</p>
-      <form method="post" action="/oidc/logout" id="logoutForm" class="actions">
+      <form method="post" action="logout" id="logoutForm" class="actions">
         {[...fields].map(([name, value]) => (
           <input type="hidden" name={name} value={value} />
         ))}
