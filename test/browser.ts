@@ -6,6 +6,7 @@ export interface Server {
 
 export const newBrowser = (server: Server) => {
   const cookies = new Map<string, string>()
+  let at = '/'
   const keep = (response: Response) => {
     for (const cookie of response.headers.getSetCookie()) {
       const [pair = ''] = cookie.split(';')
@@ -14,6 +15,7 @@ export const newBrowser = (server: Server) => {
     }
   }
   const get = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    at = path
     const headers = new Headers(init.headers)
     if (cookies.size > 0) headers.set('Cookie', [...cookies].map((pair) => pair.join('=')).join('; '))
     const response = await server.request(path, { ...init, headers })
@@ -22,7 +24,9 @@ export const newBrowser = (server: Server) => {
   }
   const post = (path: string, form: Readonly<Record<string, string>>) =>
     get(path, { method: 'POST', body: new URLSearchParams(form) })
-  return { cookies, get, post }
+  /** Where a link or a form of the page that came last leads. */
+  const resolve = (link: string): URL => new URL(link, new URL(at, 'https://localhost:9443'))
+  return { cookies, get, post, resolve }
 }
 
 export type Browser = ReturnType<typeof newBrowser>

@@ -421,6 +421,16 @@ describe('a wrong value', () => {
       'server.base_path: must be an absolute http or https URL without user, query or fragment',
     ])
   })
+
+  test.each(['/oauth2', '/t/acme', '/api/', '/.well-known', '/scim2//'])(
+    'a base path may not begin as a path of the server itself: %s',
+    (path) => {
+      expect(refusals(`[server]\nbase_path = "https://localhost${path}"`)).toEqual([
+        'server.base_path: has a path that begins as one of the server’s own; take another, such as /sso',
+      ])
+      expect(refusals('[server]\nbase_path = "https://localhost/oauth2s"')).toEqual([])
+    },
+  )
 })
 
 describe('several problems', () => {

@@ -14,7 +14,7 @@ const ground = ['database', 'config', 'log', 'metrics', 'client-address', 'outbo
 const allowed: Readonly<Record<string, readonly string[]>> = {
   'server.ts': ['commands'],
   commands: ['app', 'journal', 'housekeeping', 'plugins', ...doors, ...decisions, ...nouns, ...ground],
-  app: ['plugins', ...doors, ...decisions, ...nouns, ...ground],
+  app: ['plugins', 'published-path', ...doors, ...decisions, ...nouns, ...ground],
   plugins: ['impersonation', 'directory', 'audit', 'database', 'config', 'log'],
   journal: ['audit', 'database', 'log', 'metrics'],
   housekeeping: ['tokens', 'database', 'log'],
@@ -36,6 +36,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   metrics: [],
   'client-address': [],
   outbound: [],
+  'published-path': [],
 }
 
 const roomOf = (file: string): string => {

@@ -72,8 +72,9 @@ export const conforming = (server: Booted, person: Person) => {
         continue
       }
       const html = await response.clone().text()
-      const action = /<form method="post" action="(\/[^"]*)"/.exec(html)?.[1]
-      if (response.status !== 200 || action === undefined) return response
+      const link = /<form method="post" action="([^"]*)"/.exec(html)?.[1]
+      const action = link === undefined ? undefined : browser.resolve(link)
+      if (response.status !== 200 || action?.origin !== 'https://localhost:9443') return response
       const login = html.includes('name="password"')
       pages.push(login ? 'login' : html.includes('name="consent"') ? 'consent' : 'other')
       const filled = login
@@ -81,7 +82,7 @@ export const conforming = (server: Booted, person: Person) => {
         : html.includes('name="consent"')
           ? { consent: html.includes('approveAlways') ? 'approveAlways' : 'approve' }
           : {}
-      response = await browser.post(action, { ...fieldsOf(html), ...filled })
+      response = await browser.post(action.pathname, { ...fieldsOf(html), ...filled })
     }
     throw new Error('the pages lead in circles')
   }
