@@ -3,28 +3,18 @@
  * decide, commit, and only then answer. A request is paused for login or consent as an interaction of this browser.
  */
 import { type Context, Hono } from 'hono'
-import { record, type Trace } from '../audit.ts'
-import { commit, type Write } from '../database/commit.ts'
-import { requestedClaimNames } from '../sign-in/claims-request.ts'
-import { findConsent, rememberConsent } from '../sign-in/consent.ts'
-import {
-  findInteraction,
-  type Interaction,
-  isOpen,
-  pause,
-  type RequestSource,
-  type Stage,
-  spend,
-} from '../sign-in/interaction.ts'
-import { isUnspent, spendPushedRequest } from '../sign-in/pushed-request.ts'
+import type { Trace } from '../audit.ts'
+import { commit } from '../database/commit.ts'
+import { type Interaction, spend } from '../sign-in/interaction.ts'
 import { findSession, findSessionById, type Session, type SessionRules } from '../sign-in/session.ts'
-import { rememberApplication } from '../sign-in/session-applications.ts'
+import { isDecision, needsConsent } from './authorization-consent.ts'
 import {
   type ArrivalNeeds,
   type ArrivedRequest,
   arrivedRequest,
   isByReference,
 } from './authorization-parameters.ts'
+import { interactionOf, lostInteraction, type PauseNeeds, toPage } from './authorization-pause.ts'
 import {
   type CheckedRequest,
   checkRequest,
@@ -34,22 +24,20 @@ import {
   PageProblem,
   type Place,
   placeOf,
-  type ReadNeeds,
 } from './authorization-request.ts'
 import { authorizationResponse, type ResponseNeeds } from './authorization-response.ts'
-import { ensureBrowser, readBrowser, readSession, type SameSite } from './cookies.ts'
+import { type Attempt, type SettlementNeeds, settlement } from './authorization-settlement.ts'
+import { readSession } from './cookies.ts'
 import { type EndUserNeeds, expectedUser } from './end-user.ts'
 import { OAuthError } from './error.ts'
 import { parseForm, readForm } from './form.ts'
 import { repeatableResource } from './resource.ts'
 
-export interface AuthorizeNeeds extends ReadNeeds, ResponseNeeds, ArrivalNeeds, EndUserNeeds {
-  readonly session: SessionRules & { readonly sameSite: SameSite; readonly interactionSeconds: number }
+export interface AuthorizeNeeds extends SettlementNeeds, ResponseNeeds, ArrivalNeeds, EndUserNeeds {
+  readonly session: SessionRules & PauseNeeds['session']
   traceOf(request: Request): Trace
   errorPage(request: Request, problem: { code: string; message: string; status: number }): Response
 }
-
-const tries = 3
 
 const wrongMethod = () => new PageProblem('invalid_request', 'Http Method is not correct.', 405)
 
@@ -77,157 +65,17 @@ const readParameters = async (request: Request): Promise<Parameters> => {
   throw new PageProblem('invalid_request', message)
 }
 
-/**
- * What a consent covers: scopes, and by name what else was asked for. None of them has a space, and no scope the quotation
- * mark that the others begin with (RFC 6749 §3.3).
- */
-const consentItems = ({ scopes, claims, resources }: CheckedRequest): readonly string[] => [
-  ...scopes,
-  ...requestedClaimNames(claims).map((name) => `"claim:${encodeURIComponent(name)}`),
-  ...resources.map((uri) => `"resource:${uri}`),
-]
-
-/** One of at most three tries to answer a request, at the place as it is now. */
-interface Attempt {
-  readonly place: Place
-  readonly isLast: boolean
-}
-
-/** What the consent page said: nothing where none was shown. */
-type Decision = 'approve' | 'approveAlways' | 'deny' | undefined
-
-const isDecision = (text: string | undefined): text is NonNullable<Decision> =>
-  text === 'approve' || text === 'approveAlways' || text === 'deny'
-
-const lostInteraction = {
-  unknown: 'This sign-in is not known here. Go back to the application and start again.',
-  'another-browser':
-    'This sign-in was started in another browser. Go back to the application and start again.',
-  expired: 'This sign-in took too long. Go back to the application and start again.',
-  spent: 'This sign-in was completed already. Go back to the application and start again.',
-} as const
-
 export const authorize = (needs: AuthorizeNeeds) => {
   const { db } = needs
 
   const respond = authorizationResponse(needs)
+  const { settle, untilSettled } = settlement(needs, respond)
 
   const sessionOf = async (c: Context, now: Date): Promise<Session | undefined> => {
     const value = readSession(c)
     const found = value === undefined ? undefined : await findSession(db, value, needs.session, now)
     if (found?.seen) await commit(db, [found.seen])
     return found?.session
-  }
-
-  const toPage = async (
-    c: Context,
-    stage: Stage,
-    { parameters, source }: ArrivedRequest,
-    sessionId: string | null,
-    also: readonly Write[],
-  ) => {
-    const browser = ensureBrowser(c, needs.session.sameSite)
-    const request = { stage, parameters: Object.fromEntries(parameters), source, sessionId }
-    const paused = pause(db, request, browser, needs.session.interactionSeconds, new Date())
-    const outcome = await commit(db, [paused.write, ...also])
-    if (outcome !== 'committed') throw new PageProblem('invalid_request', lostInteraction.spent)
-    const page =
-      stage === 'login'
-        ? `login.do?sessionDataKey=${paused.key}`
-        : `oauth2_authz.do?sessionDataKeyConsent=${paused.key}`
-    return c.redirect(`/authenticationendpoint/${page}`, 302)
-  }
-
-  const signInOf = (session: Session) => ({
-    accountId: session.accountId,
-    sessionId: session.id,
-    authenticatedAt: session.authenticatedAt,
-  })
-
-  /** What a consent given for good leaves. */
-  const remembered = async (request: CheckedRequest, session: Session, trace: Trace, now: Date) => {
-    const key = { accountId: session.accountId, applicationId: request.client.id }
-    const items = consentItems(request)
-    return [
-      rememberConsent(db, key, [...(await findConsent(db, key)), ...items], now),
-      record(db, now, trace, {
-        event: 'consent-given',
-        initiator: session.accountId,
-        target: request.client.clientId,
-        data: { clientId: request.client.clientId, consent: items.join(' ') },
-        outcome: 'Success',
-        applicationId: request.client.id,
-        organizationId: request.client.organizationId,
-      }),
-    ]
-  }
-
-  /** Decides, commits, answers; undefined where a guard was lost and it is not the last time. */
-  const settle = async (
-    c: Context,
-    { place, isLast }: Attempt,
-    request: CheckedRequest,
-    source: RequestSource,
-    session: Session,
-    interaction?: Interaction,
-    decision?: Decision,
-  ): Promise<Response | undefined> => {
-    const trace = needs.traceOf(c.req.raw)
-    const openid = request.scopes.includes('openid')
-    const now = new Date()
-    const answer =
-      decision === 'deny'
-        ? request.type.deny(request, signInOf(session), trace, now)
-        : await request.type.answer(request, signInOf(session), trace, now)
-    const keeps = decision === 'approveAlways' && request.type.consentIsKept
-    const writes = [
-      ...(interaction ? [spend(db, interaction, now)] : []),
-      ...(source.pushed === null ? [] : [spendPushedRequest(db, source.pushed, now)]),
-      ...answer.writes,
-      ...('refused' in answer ? [] : await rememberApplication(db, session.id, place.client, now)),
-      ...(keeps && !('refused' in answer) ? await remembered(request, session, trace, now) : []),
-    ]
-    if ((await commit(db, writes)) === 'committed') {
-      if ('refused' in answer) return respond.error(c, place, answer.refused, openid)
-      return respond.success(c, place, answer.parameters, openid)
-    }
-    const isSpent =
-      (interaction && !(await isOpen(db, interaction))) ||
-      (source.pushed !== null && !(await isUnspent(db, source.pushed)))
-    if (isSpent) throw new PageProblem('invalid_request', lostInteraction.spent)
-    if (!isLast) return undefined
-    const abandoned = record(db, new Date(), trace, {
-      event: 'request-abandoned',
-      initiator: session.accountId,
-      target: place.client.clientId,
-      data: { clientId: place.client.clientId, responseType: request.type.name },
-      outcome: 'Refused',
-      applicationId: place.client.id,
-      organizationId: place.client.organizationId,
-    })
-    await commit(db, [abandoned])
-    const error = new OAuthError(
-      'temporarily_unavailable',
-      'The request was overtaken by changes; try again.',
-    )
-    return respond.error(c, place, error, openid)
-  }
-
-  /** A lost guard means: look at everything again, the place, who is signed in and what he consents to. */
-  const untilSettled = async (
-    first: Place,
-    parameters: Parameters,
-    settled: (attempt: Attempt) => Promise<Response | undefined>,
-  ): Promise<Response> => {
-    let place = first
-    for (let attempt = 1; attempt < tries; attempt += 1) {
-      const response = await settled({ place, isLast: false })
-      if (response) return response
-      place = await findPlace(needs, parameters)
-    }
-    const response = await settled({ place, isLast: true })
-    if (!response) throw new Error('the last attempt has no answer')
-    return response
   }
 
   const needsLogin = (
@@ -243,16 +91,6 @@ export const authorize = (needs: AuthorizeNeeds) => {
     // zero asks for a sign-in now, as prompt=login does (OpenID Connect Core §3.1.2.1)
     const stale = request.maxAge !== undefined && (request.maxAge === 0 || age > request.maxAge)
     return stale || request.prompt.has('login') || request.prompt.has('select_account')
-  }
-
-  const needsConsent = async (request: CheckedRequest, session: Session): Promise<boolean> => {
-    const { client, prompt, type } = request
-    if (prompt.has('consent')) return true
-    if (client.skipLoginConsent) return false
-    if (!type.consentIsKept) return true
-    const key = { accountId: session.accountId, applicationId: client.id }
-    const given = await findConsent(db, key)
-    return given.size === 0 || consentItems(request).some((item) => !given.has(item))
   }
 
   /** From a checked place on: every refusal is answered there. */
@@ -279,11 +117,11 @@ export const authorize = (needs: AuthorizeNeeds) => {
       }
       if (!session || isOther || needsLogin(request, session, interaction, now)) {
         if (silent) throw new OAuthError('login_required', 'Authentication required')
-        return await toPage(c, 'login', arrived, null, spending)
+        return await toPage(needs, c, 'login', arrived, null, spending)
       }
-      if (await needsConsent(request, session)) {
+      if (await needsConsent(db, request, session)) {
         if (silent) throw new OAuthError('consent_required', 'Consent required')
-        return await toPage(c, 'consent', arrived, session.id, spending)
+        return await toPage(needs, c, 'consent', arrived, session.id, spending)
       }
       return await settle(c, attempt, request, arrived.source, session, interaction)
     } catch (error) {
@@ -324,15 +162,9 @@ export const authorize = (needs: AuthorizeNeeds) => {
     return proceed(c, placeOf(needs, known, arrived.parameters), arrived)
   }
 
-  const interactionOf = async (c: Context, key: string, stage: Stage): Promise<Interaction> => {
-    const found = await findInteraction(db, key, stage, readBrowser(c), new Date())
-    if (!found.interaction) throw new PageProblem('invalid_request', lostInteraction[found.why])
-    return found.interaction
-  }
-
   /** Back from the login page. */
   const resume = async (c: Context, key: string): Promise<Response> => {
-    const interaction = await interactionOf(c, key, 'login')
+    const interaction = await interactionOf(needs, c, key, 'login')
     if (interaction.sessionId === null) {
       return c.redirect(`/authenticationendpoint/login.do?sessionDataKey=${encodeURIComponent(key)}`, 302)
     }
@@ -343,7 +175,7 @@ export const authorize = (needs: AuthorizeNeeds) => {
 
   /** Back from the consent page, which the same person saw in this session or before a later login in another tab. */
   const consented = async (c: Context, key: string, decision: string | undefined): Promise<Response> => {
-    const interaction = await interactionOf(c, key, 'consent')
+    const interaction = await interactionOf(needs, c, key, 'consent')
     const session = await sessionOf(c, new Date())
     const asked =
       interaction.sessionId === null ? undefined : await findSessionById(db, interaction.sessionId)

@@ -18,11 +18,10 @@ import {
   deviceCodeGrant,
   findByUserCode,
   findPendingDevice,
-  readUserCode,
-  userCodeCookie,
 } from '../tokens/device-authorization.ts'
 import { beginGrant, type GrantLifetimes, grantEndsAt } from '../tokens/grant.ts'
 import { lineageAlive } from '../tokens/lineage.ts'
+import { readUserCode, userCodeCookie } from '../tokens/user-code.ts'
 import { ensureBrowser, readBrowser, readSession, type SameSite } from './cookies.ts'
 import { verificationPath } from './device-authorization.ts'
 import { readForm } from './form.ts'

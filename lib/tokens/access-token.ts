@@ -144,6 +144,9 @@ export const mintImpersonatedAccessToken = (
     now,
   )
 
+/** Of a token in which nobody acts. */
+const nobodyActs = { actor: null, actorId: null, impersonationId: null } as const
+
 /** What a user let an application have: by a code, a device code, implicitly, or by refreshing one of these. */
 export interface UserGrant {
   readonly application: Application
@@ -175,9 +178,7 @@ export const mintUserAccessToken = (
       ...grant,
       subjectId: accountId,
       aut: 'APPLICATION_USER',
-      actor: null,
-      actorId: null,
-      impersonationId: null,
+      ...nobodyActs,
       contributed,
       endsAt,
     },
@@ -238,9 +239,7 @@ export const mintClientAccessToken = async (
       subjectId: clientId,
       sub: clientId,
       aut: 'APPLICATION',
-      actor: null,
-      actorId: null,
-      impersonationId: null,
+      ...nobodyActs,
       lineageId,
       sessionId: null,
       scopes: granted.scopes,

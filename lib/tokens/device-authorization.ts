@@ -8,9 +8,7 @@ import type { Db } from '../database/connect.ts'
 import { prepared, rowsOf } from '../database/prepared.ts'
 import type { Application } from '../directory/applications.ts'
 import { hashOf, randomValue } from './token.ts'
-
-/** The code that this browser's user entered, which the page shows again before it asks. */
-export const userCodeCookie = '__Host-mayact-user-code'
+import { randomUserCode } from './user-code.ts'
 
 export const deviceCodeGrant = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -19,33 +17,6 @@ export const deviceSeconds = 600
 
 /** Seconds between two polls, and what `slow_down` adds to them (RFC 8628 §3.5). */
 export const pollSeconds = 5
-
-/** RFC 8628 §6.1: no vowels, so no words, and none that looks like another or like a digit. */
-const letters = 'BCDFGHJKLMNPQRSTVWXZ'
-const codeLength = 8
-
-/** Eight of twenty letters: 25,600,000,000 codes. */
-const randomUserCode = (): string => {
-  let code = ''
-  while (code.length < codeLength) {
-    // 240 is the last multiple of twenty in a byte: no letter is likelier than another
-    for (const byte of crypto.getRandomValues(new Uint8Array(codeLength * 2))) {
-      if (byte < 240 && code.length < codeLength) code += letters[byte % letters.length]
-    }
-  }
-  return code
-}
-
-/** As it is shown: `XXXX-XXXX`. */
-const shown = (code: string): string => `${code.slice(0, 4)}-${code.slice(4)}`
-
-/** What somebody typed as it is shown, case and dashes ignored; undefined for what no code can be. */
-export const readUserCode = (typed: string): string | undefined => {
-  const code = typed.toUpperCase().replace(/[\s\p{Pd}]/gu, '')
-  return code.length === codeLength && [...code].every((letter) => letters.includes(letter))
-    ? shown(code)
-    : undefined
-}
 
 /** Who approved, in which session, when he signed in to it, and the grant that began with it. */
 export interface Approval {
@@ -83,7 +54,7 @@ export const beginDeviceAuthorization = (
   now: Date,
 ): { readonly deviceCode: string; readonly userCode: string; readonly write: Write } => {
   const deviceCode = randomValue()
-  const userCode = shown(randomUserCode())
+  const userCode = randomUserCode()
   const row = {
     id: Bun.randomUUIDv7(),
     device_hash: hashOf(deviceCode),

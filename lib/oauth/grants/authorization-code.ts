@@ -4,21 +4,20 @@
  */
 import { record } from '../../audit.ts'
 import { type FoundCode, findCode, spendCode } from '../../tokens/authorization-code.ts'
-import { accessSeconds, extendGrant, refreshSeconds } from '../../tokens/grant.ts'
-import { endLineage, lineageAlive } from '../../tokens/lineage.ts'
-import { issueRefreshToken } from '../../tokens/refresh-token.ts'
+import { endLineage } from '../../tokens/lineage.ts'
 import { OAuthError } from '../error.ts'
 import { answersChallenge } from '../pkce.ts'
 import { narrowedResources } from '../resource.ts'
+import { firstTokens } from './first-tokens.ts'
 import type { Grant, GrantAnswer, GrantRequest } from './grant.ts'
 import { invalidGrant, refusal } from './refusal.ts'
-import { type UserTokenNeeds, userTokens } from './user-tokens.ts'
+import type { UserTokenNeeds } from './user-tokens.ts'
 
 const type = 'authorization_code'
 
-const invalid = () => invalidGrant('authorization code')
+const what = 'authorization code'
 
-const later = (a: Date, b: Date) => (a > b ? a : b)
+const invalid = () => invalidGrant(what)
 
 /** Why this request does not redeem the code; undefined when it does. */
 const problemOf = (code: FoundCode, { parameters, client, confirmation }: GrantRequest) => {
@@ -60,8 +59,8 @@ const replayed = (
 export const authorizationCode = (needs: UserTokenNeeds): Grant => ({
   type,
   async decide(request): Promise<GrantAnswer> {
-    const { db, lifetimes } = needs
-    const { parameters, client, revision, confirmation, trace, now } = request
+    const { db } = needs
+    const { parameters, client, now } = request
     const value = parameters.get('code')
     if (value === undefined) throw new OAuthError('invalid_request', 'Missing parameters: code')
     const code = await findCode(db, value, now)
@@ -73,80 +72,23 @@ export const authorizationCode = (needs: UserTokenNeeds): Grant => ({
     if (code.spent) return replayed(needs, code, request)
     const problem = problemOf(code, request)
     if (problem !== undefined) return refuse(invalid(), problem)
-    const audience = narrowedResources(code.audience, parameters.get('resource'), client)
-    const { accountId, lineageId, boundSessionId: sessionId, scopes, issuedAt } = code
-    const withRefresh = client.oidc.grantTypes.includes('refresh_token')
-    const refreshEnds = new Date(now.getTime() + refreshSeconds(client, lifetimes) * 1000)
-    const accessEnds = new Date(now.getTime() + accessSeconds(client, lifetimes) * 1000)
-    const endsAt = withRefresh ? later(refreshEnds, accessEnds) : accessEnds
     const { nonce, ...context } = code.context
-    const given = {
-      lineageId,
-      endsAt: later(endsAt, code.lineageEndsAt),
-      sessionId,
-      accountId,
-      scopes,
-      audience,
-      confirmation,
-      // a grant that outlives its session says in which it began
-      context: sessionId === null ? { ...context, sid: code.sessionId } : context,
-      issuedAt,
-    }
-    const tokens = await userTokens(needs, client, revision, given, nonce, now)
-    if (!tokens) return refuse(invalid(), 'account_inactive')
-    const refreshToken = withRefresh
-      ? issueRefreshToken(
-          db,
-          {
-            lineageId,
-            applicationId: client.id,
-            clientId: client.clientId,
-            organizationId: code.organizationId,
-            subjectId: accountId,
-            actorId: null,
-            impersonationId: null,
-            sessionId,
-            scopes,
-            actor: null,
-            audience: code.audience,
-            // a confidential client proves itself each time, a public one by its key alone (RFC 9449 §5)
-            confirmation: client.oidc.publicClient ? confirmation : null,
-            context: { ...given.context, sub: tokens.sub },
-            expiresAt: refreshEnds,
-          },
-          now,
-        )
-      : undefined
-    return {
-      response: {
-        ...tokens.response,
-        ...(refreshToken ? { refresh_token: refreshToken.value } : {}),
-      },
-      writes: [
-        // the sign-in itself must last, also where the grant will outlive it
-        ...lineageAlive(db, { id: lineageId, sessionId: code.sessionId }, now),
-        spendCode(db, code, now),
-        ...tokens.writes,
-        ...(endsAt > code.lineageEndsAt ? [extendGrant(db, lineageId, endsAt)] : []),
-        ...(refreshToken ? [refreshToken.write] : []),
-        record(db, now, trace, {
-          event: 'token-issued',
-          initiator: client.clientId,
-          target: accountId,
-          data: {
-            clientId: client.clientId,
-            grantType: type,
-            scope: tokens.scopes.join(' '),
-            tokenId: tokens.accessToken.id,
-            codeId: code.id,
-            ...(refreshToken ? { refreshTokenId: refreshToken.id } : {}),
-          },
-          outcome: 'Success',
-          subjectId: accountId,
-          applicationId: client.id,
-          organizationId: code.organizationId,
-        }),
-      ],
-    }
+    return firstTokens(needs, request, {
+      what,
+      type,
+      accountId: code.accountId,
+      sessionId: code.sessionId,
+      boundSessionId: code.boundSessionId,
+      lineageId: code.lineageId,
+      lineageEndsAt: code.lineageEndsAt,
+      scopes: code.scopes,
+      audience: narrowedResources(code.audience, parameters.get('resource'), client),
+      kept: code,
+      context,
+      nonce,
+      issuedAt: code.issuedAt,
+      spending: spendCode(db, code, now),
+      told: { codeId: code.id },
+    })
   },
 })

@@ -2,10 +2,8 @@
  * `urn:ietf:params:oauth:grant-type:device_code` (RFC 8628 §3.4, §3.5): the device asks until its user has decided, not
  * too often, and gets its tokens once.
  */
-import { record } from '../../audit.ts'
 import { numericDate } from '../../tokens/claims.ts'
 import {
-  type Approval,
   type DeviceAuthorization,
   findByDeviceCode,
   notePoll,
@@ -13,17 +11,17 @@ import {
   spendDevice,
   deviceCodeGrant as type,
 } from '../../tokens/device-authorization.ts'
-import { accessSeconds, extendGrant, refreshSeconds } from '../../tokens/grant.ts'
-import { lineageAlive } from '../../tokens/lineage.ts'
-import { issueRefreshToken } from '../../tokens/refresh-token.ts'
 import { passwordContext } from '../authentication-context.ts'
 import { OAuthError } from '../error.ts'
 import { readResources } from '../resource.ts'
-import type { Grant, GrantAnswer, GrantRequest } from './grant.ts'
+import { firstTokens } from './first-tokens.ts'
+import type { Grant, GrantAnswer } from './grant.ts'
 import { invalidGrant, refusal } from './refusal.ts'
-import { type UserTokenNeeds, userTokens } from './user-tokens.ts'
+import type { UserTokenNeeds } from './user-tokens.ts'
 
-const invalid = () => invalidGrant('device code')
+const what = 'device code'
+
+const invalid = () => invalidGrant(what)
 
 /** Not a refusal: nothing is decided yet, and a device asks every few seconds. */
 const notYet = (db: UserTokenNeeds['db'], device: DeviceAuthorization, now: Date): GrantAnswer => {
@@ -37,98 +35,6 @@ const notYet = (db: UserTokenNeeds['db'], device: DeviceAuthorization, now: Date
   return {
     refused: new OAuthError('authorization_pending', 'The user has not decided yet.'),
     writes: [notePoll(db, device, now)],
-  }
-}
-
-const tokensOf = async (
-  needs: UserTokenNeeds,
-  device: DeviceAuthorization,
-  approval: Approval,
-  request: GrantRequest,
-): Promise<GrantAnswer> => {
-  const { db, lifetimes } = needs
-  const { parameters, client, revision, confirmation, trace, now } = request
-  const { accountId, sessionId, boundSessionId, lineageId } = approval
-  const audience = readResources(parameters.get('resource'), client)
-  const withRefresh = client.oidc.grantTypes.includes('refresh_token')
-  const after = (seconds: number) => new Date(now.getTime() + seconds * 1000)
-  const refreshEnds = after(refreshSeconds(client, lifetimes))
-  const endsAt = new Date(
-    Math.max(
-      approval.lineageEndsAt.getTime(),
-      after(accessSeconds(client, lifetimes)).getTime(),
-      withRefresh ? refreshEnds.getTime() : 0,
-    ),
-  )
-  const given = {
-    lineageId,
-    endsAt,
-    sessionId: boundSessionId,
-    accountId,
-    scopes: device.scopes,
-    audience,
-    confirmation,
-    context: {
-      authTime: numericDate(approval.authenticatedAt),
-      acr: passwordContext,
-      // a grant that outlives its session says in which it began
-      ...(boundSessionId === null ? { sid: sessionId } : {}),
-    },
-    issuedAt: approval.authenticatedAt,
-  }
-  const tokens = await userTokens(needs, client, revision, given, undefined, now)
-  if (!tokens) return refusal(db, request, type, accountId, invalid(), 'account_inactive')
-  const refreshToken = withRefresh
-    ? issueRefreshToken(
-        db,
-        {
-          lineageId,
-          applicationId: client.id,
-          clientId: client.clientId,
-          organizationId: client.organizationId,
-          subjectId: accountId,
-          actorId: null,
-          impersonationId: null,
-          sessionId: boundSessionId,
-          // a permission that its user gains later is none of this grant's (RFC 6749 §6)
-          scopes: tokens.scopes,
-          actor: null,
-          audience,
-          // a confidential client proves itself each time, a public one by its key alone (RFC 9449 §5)
-          confirmation: client.oidc.publicClient ? confirmation : null,
-          context: { ...given.context, sub: tokens.sub },
-          expiresAt: refreshEnds,
-        },
-        now,
-      )
-    : undefined
-  return {
-    response: { ...tokens.response, ...(refreshToken ? { refresh_token: refreshToken.value } : {}) },
-    writes: [
-      // the sign-in itself must last, also where the grant will outlive it
-      ...lineageAlive(db, { id: lineageId, sessionId }, now),
-      spendDevice(db, device, now),
-      ...tokens.writes,
-      ...(endsAt > approval.lineageEndsAt ? [extendGrant(db, lineageId, endsAt)] : []),
-      ...(refreshToken ? [refreshToken.write] : []),
-      record(db, now, trace, {
-        event: 'token-issued',
-        initiator: client.clientId,
-        target: accountId,
-        data: {
-          clientId: client.clientId,
-          grantType: type,
-          scope: tokens.scopes.join(' '),
-          tokenId: tokens.accessToken.id,
-          deviceAuthorization: device.id,
-          ...(refreshToken ? { refreshTokenId: refreshToken.id } : {}),
-        },
-        outcome: 'Success',
-        subjectId: accountId,
-        applicationId: client.id,
-        organizationId: client.organizationId,
-      }),
-    ],
   }
 }
 
@@ -157,6 +63,18 @@ export const deviceCode = (needs: UserTokenNeeds): Grant => ({
     }
     if (!approval) return notYet(db, device, now)
     if (!approval.alive) return refuse(invalid(), 'ended')
-    return tokensOf(needs, device, approval, request)
+    const audience = readResources(parameters.get('resource'), client)
+    return firstTokens(needs, request, {
+      ...approval,
+      what,
+      type,
+      scopes: device.scopes,
+      audience,
+      kept: { audience },
+      context: { authTime: numericDate(approval.authenticatedAt), acr: passwordContext },
+      issuedAt: approval.authenticatedAt,
+      spending: spendDevice(db, device, now),
+      told: { deviceAuthorization: device.id },
+    })
   },
 })

@@ -3,7 +3,8 @@ import { ConfigurationError, type ResponseType as Configured } from '../../confi
 import { responseTypeName } from '../../directory/client-abilities.ts'
 import { checkedBy, type PluginResponseType, pluginResponseType } from './plugin.ts'
 import type { ResponseType } from './response-type.ts'
-import { type StandardNeeds, standardResponseType, standardResponseTypes } from './standard.ts'
+import { type StandardNeeds, standardResponseType } from './standard.ts'
+import { standardResponseTypes } from './standard-names.ts'
 import {
   type SubjectTokenNeeds,
   subjectToken,

@@ -7,8 +7,6 @@ import { type AuditEvent, record, type Trace } from '../../audit.ts'
 import { revisionIs, type Write } from '../../database/commit.ts'
 import type { Db } from '../../database/connect.ts'
 import { type Account, accountIs, findAccount, isActive } from '../../directory/accounts.ts'
-import type { Application } from '../../directory/applications.ts'
-import { responseTypeName } from '../../directory/client-abilities.ts'
 import { grantedScopes } from '../../directory/permissions.ts'
 import { userClaims } from '../../directory/user-claims.ts'
 import { mintUserAccessToken } from '../../tokens/access-token.ts'
@@ -24,6 +22,7 @@ import { passwordContext } from '../authentication-context.ts'
 import { tokenTypeOf } from '../dpop.ts'
 import { OAuthError } from '../error.ts'
 import type { AuthorizationRequest, ResponseAnswer, ResponseType } from './response-type.ts'
+import { mayUse, type StandardName } from './standard-names.ts'
 
 export interface StandardNeeds {
   readonly db: Db
@@ -34,45 +33,8 @@ export interface StandardNeeds {
   readonly grantLifetimes: GrantLifetimes
 }
 
-/** As discovery lists them. */
-export const standardResponseTypes = [
-  'code',
-  'token',
-  'id_token',
-  'id_token token',
-  'code id_token',
-  'code token',
-  'code id_token token',
-  'none',
-] as const
-
-export type StandardName = (typeof standardResponseTypes)[number]
-
 /** `offline_access` lets a grant outlive the session (OpenID Connect Core §11). */
 const offlineAccess = 'offline_access'
-
-const same = (one: string, other: string) => responseTypeName(one) === responseTypeName(other)
-
-/** `hybridFlow.responseType` lists the hybrids with commas; switched on without a list it means all of them. */
-const allowsHybrid = ({ oidc }: Application, name: string): boolean => {
-  const { enable, responseType } = oidc.hybridFlow
-  if (!enable) return false
-  const listed = (responseType ?? '').split(',').map((type) => type.trim())
-  return responseType === undefined || listed.some((type) => same(type, name))
-}
-
-/** Whether the application's grants have the type, and its registration where it lists types (RFC 7591 §2). */
-const mayUse = (client: Application, name: StandardName): boolean => {
-  const { grantTypes, mayact } = client.oidc
-  const listed = mayact.responseTypes ?? undefined
-  const isListed = listed?.some((type) => same(type, name)) ?? false
-  if (listed && !isListed) return false
-  const [code, implicit] = [grantTypes.includes('authorization_code'), grantTypes.includes('implicit')]
-  if (name === 'none') return code || implicit
-  if (name === 'code') return code
-  if (!name.startsWith('code ')) return implicit
-  return code && (allowsHybrid(client, name) || (isListed && implicit))
-}
 
 /** The scopes that the user may have here, in the order asked for. */
 const grantable = async (

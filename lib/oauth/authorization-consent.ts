@@ -1,0 +1,59 @@
+/** What a user is asked to consent to at the authorization endpoint, whether he was asked before, and what he said. */
+import { record, type Trace } from '../audit.ts'
+import type { Write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import { requestedClaimNames } from '../sign-in/claims-request.ts'
+import { findConsent, rememberConsent } from '../sign-in/consent.ts'
+import type { Session } from '../sign-in/session.ts'
+import type { CheckedRequest } from './authorization-request.ts'
+
+/**
+ * What a consent covers: scopes, and by name what else was asked for. None of them has a space, and no scope the quotation
+ * mark that the others begin with (RFC 6749 §3.3).
+ */
+const consentItems = ({ scopes, claims, resources }: CheckedRequest): readonly string[] => [
+  ...scopes,
+  ...requestedClaimNames(claims).map((name) => `"claim:${encodeURIComponent(name)}`),
+  ...resources.map((uri) => `"resource:${uri}`),
+]
+
+/** What the consent page said: nothing where none was shown. */
+export type Decision = 'approve' | 'approveAlways' | 'deny' | undefined
+
+export const isDecision = (text: string | undefined): text is NonNullable<Decision> =>
+  text === 'approve' || text === 'approveAlways' || text === 'deny'
+
+/** Whether he has to be asked now. */
+export const needsConsent = async (db: Db, request: CheckedRequest, session: Session): Promise<boolean> => {
+  const { client, prompt, type } = request
+  if (prompt.has('consent')) return true
+  if (client.skipLoginConsent) return false
+  if (!type.consentIsKept) return true
+  const key = { accountId: session.accountId, applicationId: client.id }
+  const given = await findConsent(db, key)
+  return given.size === 0 || consentItems(request).some((item) => !given.has(item))
+}
+
+/** What a consent given for good leaves. */
+export const rememberedConsent = async (
+  db: Db,
+  request: CheckedRequest,
+  session: Session,
+  trace: Trace,
+  now: Date,
+): Promise<Write[]> => {
+  const key = { accountId: session.accountId, applicationId: request.client.id }
+  const items = consentItems(request)
+  return [
+    rememberConsent(db, key, [...(await findConsent(db, key)), ...items], now),
+    record(db, now, trace, {
+      event: 'consent-given',
+      initiator: session.accountId,
+      target: request.client.clientId,
+      data: { clientId: request.client.clientId, consent: items.join(' ') },
+      outcome: 'Success',
+      applicationId: request.client.id,
+      organizationId: request.client.organizationId,
+    }),
+  ]
+}
