@@ -8,14 +8,24 @@ const root = new URL('..', import.meta.url).pathname
 const doors = ['oauth', 'scim', 'api', 'pages']
 const decisions = ['access', 'impersonation', 'tokens', 'sign-in']
 const nouns = ['directory', 'keys', 'email', 'audit']
-const ground = ['database', 'config', 'log', 'metrics', 'client-address', 'outbound']
+const ground = [
+  'database',
+  'config',
+  'log',
+  'metrics',
+  'client-address',
+  'outbound',
+  'bounded-body',
+  'allowed-methods',
+]
 
 /** For each room what it may import beside itself. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   'server.ts': ['commands'],
   commands: ['app', 'journal', 'housekeeping', 'plugins', ...doors, ...decisions, ...nouns, ...ground],
-  app: ['plugins', 'published-path', ...doors, ...decisions, ...nouns, ...ground],
+  app: ['plugins', 'published-path', 'openapi', ...doors, ...decisions, ...nouns, ...ground],
   plugins: ['impersonation', 'directory', 'audit', 'database', 'config', 'log'],
+  openapi: ['access'],
   journal: ['audit', 'database', 'log', 'metrics'],
   housekeeping: ['tokens', 'database', 'log'],
   oauth: [...decisions, ...nouns, ...ground],
@@ -36,6 +46,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   metrics: [],
   'client-address': [],
   outbound: [],
+  'bounded-body': [],
+  'allowed-methods': [],
   'published-path': [],
 }
 

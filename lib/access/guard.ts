@@ -18,6 +18,8 @@ export interface Rule {
   readonly actor: boolean
   /** What the OpenAPI document says of it. */
   readonly describe?: Describe | undefined
+  /** For everybody, also who is not signed in: metadata. */
+  readonly open?: true | undefined
 }
 
 export type Refusal = 'unauthenticated' | 'forbidden' | 'contended'
@@ -36,6 +38,12 @@ const rules = new WeakMap<object, Rule>()
 
 /** The rule a route's handler was made with; for the test that enumerates all routes. */
 export const ruleOf = (handler: object): Rule | undefined => rules.get(handler)
+
+/** A route without a gate: metadata, the same for everybody. */
+export const open = <H extends object>(handler: H, describe?: Describe): H => {
+  rules.set(handler, { permission: undefined, actor: true, describe, open: true })
+  return handler
+}
 
 /** A route that lets others in by means of its own, and everybody else through the gate: it has the gate's rule. */
 export const besideGate = <H extends object>(handler: H, guarded: object): H => {

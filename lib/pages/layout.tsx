@@ -58,13 +58,15 @@ interface PageOptions {
   readonly script?: string
   /** Origins that frames of this page may show. */
   readonly frames?: readonly string[]
+  /** Of this page alone, behind that of all. */
+  readonly style?: string
   /** Where the browser goes by itself. */
   readonly refresh?: { readonly seconds: number; readonly to: string }
 }
 
 /** Renders a page with its strict Content-Security-Policy. */
 export const page = (
-  { title, status = 200, formTargets = [], script, frames = [], refresh }: PageOptions,
+  { title, status = 200, formTargets = [], script, frames = [], style: own = '', refresh }: PageOptions,
   content: Child,
 ): Response => {
   const nonce = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64')
@@ -76,7 +78,7 @@ export const page = (
         <meta name="robots" content="noindex" />
         {refresh && <meta http-equiv="refresh" content={`${refresh.seconds};url=${refresh.to}`} />}
         <title>{title}</title>
-        <style nonce={nonce}>{raw(style)}</style>
+        <style nonce={nonce}>{raw(`${style}${own}`)}</style>
       </head>
       <body>
         <div class="card">
