@@ -4,7 +4,7 @@ import type { NewRole } from '../directory/role-creation.ts'
 import type { RoleEdit, SetEdit } from '../directory/role-update.ts'
 import type { Audience } from '../directory/roles.ts'
 import { bad, ScimError } from './error.ts'
-import { parseFilter } from './filter.ts'
+import { comparisonsOf, parseFilter } from './filter.ts'
 import type { Operation } from './patch.ts'
 
 type Body = Readonly<Record<string, unknown>>
@@ -106,15 +106,15 @@ const applyToSet = (set: SetDraft, op: Operation['op'], values: readonly string[
 
 /** The one value of `users[value eq <id>]`. */
 const filtered = (filter: string): string => {
-  const conditions = parseFilter(filter, 'invalidSyntax')
+  const conditions = comparisonsOf(parseFilter(filter, 'invalidSyntax'), 'invalidSyntax')
   const [condition] = conditions
   if (conditions.length !== 1 || !condition || condition.operator !== 'eq') {
     throw new ScimError(501, 'Complex filters are not supported yet')
   }
-  if (condition.attribute.toLowerCase() !== 'value') {
-    throw bad('invalidSyntax', `There is no ${JSON.stringify(condition.attribute)} to select by.`)
+  if (condition.path.toLowerCase() !== 'value') {
+    throw bad('invalidSyntax', `There is no ${JSON.stringify(condition.path)} to select by.`)
   }
-  return condition.value
+  return condition.text
 }
 
 const applyTo = (draft: Draft, op: Operation['op'], path: string, value: unknown): void => {

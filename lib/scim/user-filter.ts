@@ -1,9 +1,10 @@
 /** What a filter on users means for the database. */
 
 import { emailsAttribute, isSensitive } from '../directory/attributes.ts'
+import type { Filter } from '../directory/search.ts'
 import type { UserCondition, UserField } from '../directory/user-list.ts'
 import { bad } from './error.ts'
-import type { Condition } from './filter.ts'
+import { comparisonsOf } from './filter.ts'
 import { parsePath } from './user-path.ts'
 
 const plainFields: ReadonlyMap<string, UserField> = new Map([
@@ -34,13 +35,13 @@ const instant = (text: string): string => {
 }
 
 /** The conditions of a filter; what users cannot be found by is refused. */
-export const userConditions = (conditions: readonly Condition[]): readonly UserCondition[] =>
-  conditions.map(({ attribute, operator, value }) => {
-    const field = fieldOf(attribute)
+export const userConditions = (filter: Filter): readonly UserCondition[] =>
+  comparisonsOf(filter).map(({ path, operator, text: value }) => {
+    const field = fieldOf(path)
     const dated = field === 'created' || field === 'lastModified'
     const ordered = operator === 'ge' || operator === 'le' || operator === 'gt' || operator === 'lt'
     if (operator === 'ne' || (dated ? !ordered && operator !== 'eq' : ordered)) {
-      throw bad('invalidFilter', `${operator} is not supported for ${attribute}.`)
+      throw bad('invalidFilter', `${operator} is not supported for ${path}.`)
     }
     return { field, operator, value: dated ? instant(value) : value }
   })

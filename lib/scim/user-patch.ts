@@ -1,7 +1,7 @@
 /** Applies the steps of a POST or PATCH to a user's attributes (RFC 7644 §3.5.2.1 to §3.5.2.3). */
 import { type Attribute, isObject } from '../directory/attributes.ts'
+import type { Comparison } from '../directory/search.ts'
 import { bad } from './error.ts'
-import type { Condition } from './filter.ts'
 import type { Step } from './user-path.ts'
 import { complexValue, mostEntries, storedValue, subValue, withoutEmpty } from './user-value.ts'
 
@@ -39,13 +39,13 @@ const append = (
   return result
 }
 
-const compare = (condition: Condition, entry: Entry, attribute: Attribute): boolean => {
-  const sub = attribute.subs.get(condition.attribute.toLowerCase())
+const compare = (condition: Comparison, entry: Entry, attribute: Attribute): boolean => {
+  const sub = attribute.subs.get(condition.path.toLowerCase())
   if (sub === undefined) {
-    throw bad('invalidFilter', `${attribute.name} has no ${JSON.stringify(condition.attribute)}.`)
+    throw bad('invalidFilter', `${attribute.name} has no ${JSON.stringify(condition.path)}.`)
   }
   const value = String(entry[sub] ?? (sub === 'primary' ? false : '')).toLowerCase()
-  const wanted = condition.value.toLowerCase()
+  const wanted = condition.text.toLowerCase()
   if (condition.operator === 'eq') return value === wanted
   if (condition.operator === 'ne') return value !== wanted
   if (condition.operator === 'co') return value.includes(wanted)
@@ -76,7 +76,7 @@ const applyToSome = (draft: Draft, step: Step) => {
     if (step.op !== 'add') throw bad('noTarget', `None of ${attribute.name} is meant by the path.`)
     // an add that meets nothing makes the value that its filter describes
     const described = Object.fromEntries(
-      filter.filter(({ operator }) => operator === 'eq').map((one) => [one.attribute, one.value]),
+      filter.filter(({ operator }) => operator === 'eq').map((one) => [one.path, one.text]),
     )
     const entry = rewrite(step, complexValue(attribute, described))
     put(draft, attribute, append(attribute, entries, entry ? [entry] : []))

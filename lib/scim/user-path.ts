@@ -7,14 +7,15 @@ import {
   findExtension,
   isObject,
 } from '../directory/attributes.ts'
+import type { Comparison } from '../directory/search.ts'
 import { bad, type ScimType } from './error.ts'
-import { type Condition, parseFilter } from './filter.ts'
+import { comparisonsOf, parseFilter } from './filter.ts'
 import type { Operation } from './patch.ts'
 
 export interface Target {
   readonly attribute: Attribute
   /** Which of its values, for one with several. */
-  readonly filter?: readonly Condition[] | undefined
+  readonly filter?: readonly Comparison[] | undefined
   readonly sub?: string | undefined
 }
 
@@ -48,7 +49,7 @@ export const parsePath = (path: string, schema?: string, scimType: ScimType = 'i
   if (attribute.kind !== 'multi') throw no()
   return {
     attribute,
-    filter: parseFilter(filter, scimType === 'invalidPath' ? 'invalidFilter' : scimType),
+    filter: comparisonsOf(parseFilter(filter, scimType === 'invalidPath' ? 'invalidFilter' : scimType)),
     sub,
   }
 }
