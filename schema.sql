@@ -134,9 +134,12 @@ create table role (
   -- grows with every change: the ETag, and what a change is guarded by
   edition integer not null default 1,
   created_at text not null,
-  modified_at text not null,
-  unique (audience_type, audience_id, name)
+  modified_at text not null
 );
+
+-- case does not tell roles apart
+create unique index role_name on role (audience_type, audience_id, lower(name));
+create index role_found on role (organization_id, lower(name), id);
 
 create table role_permission (
   role_id text not null references role (id) on delete cascade,
@@ -158,6 +161,8 @@ create table user_group (
   organization_id text not null references organization (id),
   name text not null,
   name_key text not null,
+  -- by which the client that provisions it knows it
+  external_id text,
   -- grows with every change: the ETag, and what a change is guarded by
   edition integer not null default 1,
   created_at text not null,
@@ -165,6 +170,7 @@ create table user_group (
   unique (organization_id, name_key)
 );
 
+create index user_group_external on user_group (organization_id, external_id) where external_id is not null;
 create index user_group_block on user_group (organization_id, substr(id, 34), id);
 
 create table group_member (

@@ -387,6 +387,7 @@ export interface UserGroupTable {
   organization_id: string
   name: string
   name_key: string
+  external_id: string | null
   edition: Generated<number>
   created_at: string
   modified_at: string
