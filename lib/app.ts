@@ -1,6 +1,9 @@
 /** Mounts the doors. The whole server is one value with one `fetch`: tests call it as the listener does. */
-import { Hono } from 'hono'
-import type { GuardNeeds } from './access/guard.ts'
+import { type Context, Hono } from 'hono'
+import { findTargetHandler } from 'hono/utils/handler'
+import { version } from '../package.json'
+import { type GuardNeeds, open } from './access/guard.ts'
+import { allowedMethods } from './allowed-methods.ts'
 import { api } from './api/api.ts'
 import type { Trace } from './audit.ts'
 import { clientAddressReader, trustedPeerReader } from './client-address.ts'
@@ -14,6 +17,9 @@ import type { Log } from './log.ts'
 import { certificateThumbprint, readCertificate } from './oauth/client-certificate.ts'
 import { withCors } from './oauth/cors.ts'
 import { type OAuthPlugins, oauth } from './oauth/oauth.ts'
+import { wrongMethod } from './oauth/wrong-method.ts'
+import { documented, openApiDocument, readable } from './openapi.ts'
+import { apiDocsPage } from './pages/api-docs.tsx'
 import { pages } from './pages/pages.tsx'
 import { pathOf, publishedUnder } from './published-path.ts'
 import { scim } from './scim/scim.ts'
@@ -35,6 +41,14 @@ export interface App {
   fetch(request: Request, address: string): Promise<Response>
   /** Every route with its handler, for the test that enumerates them. */
   readonly routes: Hono['routes']
+}
+
+const once = <Value>(make: () => Value): (() => Value) => {
+  let made: { readonly value: Value } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
 }
 
 const superTenant = 'carbon.super'
@@ -80,7 +94,20 @@ export const app = (needs: AppNeeds): App => {
   }
   const doors = { db, guard, organization, baseUrl }
   const page = pages({ db, traceOf, log })
-  const server = new Hono()
+  /** The routes with the handlers they were made with, which a door's error handler is wrapped around. */
+  const routes = () => server.routes.map((route) => ({ ...route, handler: findTargetHandler(route.handler) }))
+  /** Made when somebody first asks for it. */
+  const describeApis = once(() => openApiDocument({ routes: routes(), baseUrl, version }))
+  const allowedAt = allowedMethods(() => server.routes)
+  const server: Hono = new Hono()
+    .get(
+      '/api/openapi.json',
+      open(async (c: Context) => c.json(describeApis(), 200, { 'Cache-Control': 'no-cache' })),
+    )
+    .get(
+      '/api/docs',
+      open(async () => apiDocsPage(readable(documented(routes())), 'openapi.json')),
+    )
     .route('/scim2', scim(doors))
     .route(
       '/api',
@@ -126,7 +153,12 @@ export const app = (needs: AppNeeds): App => {
         return c.json({ status: 'DOWN', reason: 'the database does not answer' }, 503)
       }
     })
-    .notFound(() => text('Not found', 404))
+    .notFound((c) => {
+      const allowed = allowedAt(c.req.path)
+      return allowed.length === 0
+        ? text('Not found', 404)
+        : wrongMethod(c.req.raw, c.req.path, allowed, page.error)
+    })
     .onError((error, c) => {
       const { id } = traceOf(c.req.raw)
       log.error({ err: error, traceId: id, path: c.req.path }, 'unexpected error')
