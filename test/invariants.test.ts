@@ -883,7 +883,6 @@ for (const database of databases) {
             .sort(),
         ).toEqual(
           [
-            'ALL /oauth2/authorize',
             'GET /.well-known/oauth-authorization-server/oauth2/token',
             'GET /.well-known/oauth-protected-resource/api',
             'GET /.well-known/oauth-protected-resource/scim2',
@@ -908,7 +907,6 @@ for (const database of databases) {
             'POST /oauth2/device_authorize',
             'POST /oauth2/token',
             'POST /oauth2/introspect',
-            'ALL /oauth2/par',
             'POST /oauth2/par',
             'POST /oauth2/revoke',
             // by its token, and an actor may (test/oauth/userinfo.test.ts)

@@ -39,8 +39,6 @@ export interface AuthorizeNeeds extends SettlementNeeds, ResponseNeeds, ArrivalN
   errorPage(request: Request, problem: { code: string; message: string; status: number }): Response
 }
 
-const wrongMethod = () => new PageProblem('invalid_request', 'Http Method is not correct.', 405)
-
 type Parameters = ReadonlyMap<string, string>
 
 /** A paused request is kept; nobody's honest one is longer. */
@@ -201,7 +199,7 @@ export const authorize = (needs: AuthorizeNeeds) => {
 
   const handle = async (c: Context): Promise<Response> => {
     // Hono answers HEAD by the GET route, and this GET has consequences
-    if (c.req.method === 'HEAD') throw wrongMethod()
+    if (c.req.method === 'HEAD') return c.notFound()
     const parameters = await readParameters(c.req.raw)
     const consentKey = parameters.get('sessionDataKeyConsent')
     if (consentKey !== undefined && c.req.method === 'POST')
@@ -211,13 +209,8 @@ export const authorize = (needs: AuthorizeNeeds) => {
     return begin(c, parameters)
   }
 
-  return new Hono()
-    .on(['GET', 'POST'], '/oauth2/authorize', handle)
-    .all('/oauth2/authorize', () => {
-      throw wrongMethod()
-    })
-    .onError((error, c) => {
-      if (error instanceof PageProblem) return needs.errorPage(c.req.raw, error)
-      throw error
-    })
+  return new Hono().on(['GET', 'POST'], '/oauth2/authorize', handle).onError((error, c) => {
+    if (error instanceof PageProblem) return needs.errorPage(c.req.raw, error)
+    throw error
+  })
 }

@@ -1,4 +1,5 @@
 /** Strict application/x-www-form-urlencoded: UTF-8, no name twice, an empty value counts as omitted (RFC 6749 §3.1). */
+import { readBounded } from '../bounded-body.ts'
 
 /** Parameters that may come several times (RFC 8707 §2, RFC 8693 §2.1), where an endpoint says so. */
 export type Repeatable = ReadonlySet<string>
@@ -53,9 +54,8 @@ export const readForm = async (request: Request, repeatable: Repeatable = nothin
   if (type !== 'application/x-www-form-urlencoded') {
     return { parameters: undefined, problem: 'the body must be application/x-www-form-urlencoded' }
   }
-  const length = Number(request.headers.get('content-length') ?? 0)
-  if (length > longestForm) return { parameters: undefined, problem: 'the request is too long' }
-  const bytes = await request.arrayBuffer()
+  const bytes = await readBounded(request, longestForm)
+  if (!bytes) return { parameters: undefined, problem: 'the request is too long' }
   try {
     return parseForm(new TextDecoder('utf-8', { fatal: true }).decode(bytes), repeatable)
   } catch {

@@ -102,7 +102,7 @@ export const logout = (needs: LogoutNeeds) => {
 
   const handle = async (c: Context): Promise<Response> => {
     // Hono answers HEAD by the GET route, and this GET may have consequences
-    if (c.req.method === 'HEAD') throw new PageProblem('invalid_request', 'Http Method is not correct.', 405)
+    if (c.req.method === 'HEAD') return c.notFound()
     const parameters = await readParameters(c.req.raw)
     const request = await readLogoutRequest(needs, parameters, new Date())
     const cookie = readSession(c)

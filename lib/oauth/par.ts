@@ -96,14 +96,9 @@ const push = async (needs: ParNeeds, request: Request, form: Parameters) => {
 }
 
 export const par = (needs: ParNeeds) =>
-  new Hono()
-    .post('/oauth2/par', async (c) => {
-      const { raw } = c.req
-      const { requestUri, headers } = await push(needs, raw, await parse(raw))
-      const body = { request_uri: requestUri, expires_in: pushedRequestSeconds }
-      return c.json(body, 201, { 'Cache-Control': 'no-store', Pragma: 'no-cache', ...headers })
-    })
-    .all('/oauth2/par', (c) => {
-      const error = invalid('Authorization requests are pushed with POST.')
-      return c.json(error.toJSON(), 405, { Allow: 'POST', 'Cache-Control': 'no-store' })
-    })
+  new Hono().post('/oauth2/par', async (c) => {
+    const { raw } = c.req
+    const { requestUri, headers } = await push(needs, raw, await parse(raw))
+    const body = { request_uri: requestUri, expires_in: pushedRequestSeconds }
+    return c.json(body, 201, { 'Cache-Control': 'no-store', Pragma: 'no-cache', ...headers })
+  })

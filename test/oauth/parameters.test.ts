@@ -595,13 +595,15 @@ for (const database of databases) {
     }, 30_000)
 
     test('are sent by no other method', async () => {
-      const answers: (readonly [string, number])[] = []
+      const answers: (readonly [string, number, string | null])[] = []
+      const wanted: typeof answers = []
       const { changes } = await changesOf(server.db, async () => {
         for (const path of new Set(rows.map((row) => row.path))) {
           const row = rows.find((one) => one.path === path)
           const known = server.app.routes.filter((route) => route.path === path).map(({ method }) => method)
           for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'QUERY']) {
-            if (known.includes(method)) continue
+            // whoever may read may ask by HEAD, but not for what has consequences
+            if (known.includes(method) || (method === 'HEAD' && path === '/oauth2/userinfo')) continue
             const fields = row ? encoded(await fieldsFor(row)) : ''
             const isBare = method === 'GET' || method === 'HEAD'
             const response = await server.request(`${path}?${fields}`, {
@@ -609,11 +611,21 @@ for (const database of databases) {
               headers: { 'Content-Type': formType, ...row?.headers },
               ...(isBare ? {} : { body: fields }),
             })
-            answers.push([`${method} ${path}`, response.status])
+            answers.push([`${method} ${path}`, response.status, response.headers.get('allow')])
+            wanted.push([`${method} ${path}`, 405, known.join(', ')])
+            if (row && method !== 'HEAD') {
+              const isPage = row.refuses === 'with a page'
+              const type = isPage ? 'text/html; charset=utf-8' : 'application/json'
+              expect(response.headers.get('content-type')?.startsWith(type)).toBe(true)
+              expect(await response.text()).toContain(
+                isPage ? 'id="error-code"' : '"error":"invalid_request"',
+              )
+            }
           }
         }
       })
-      expect(answers.filter(([, status]) => status < 400 || status > 405)).toEqual([])
+      expect(answers.length).toBeGreaterThan(40)
+      expect(answers).toEqual(wanted)
       expect(changes).toEqual({ added: {}, changed: {}, removed: {} })
     })
   })
