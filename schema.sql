@@ -196,12 +196,19 @@ create table lineage (
   kind text not null,
   -- the lineage of the browser session it began in, which ends it too
   session_id text,
+  -- whose it is, even when his account is gone: who signed in, gave the grant, impersonates; null for a client's own
+  account_id text,
+  -- the application that it was given to; null for a session
+  application_id text,
   ends_at text not null,
   ended_at text,
   ended_by text
 );
 
 create index lineage_session on lineage (session_id);
+-- only what lives: nobody ends or lists what was ended
+create index lineage_account on lineage (account_id, application_id) where account_id is not null and ended_at is null;
+create index lineage_application on lineage (application_id) where application_id is not null and ended_at is null;
 create index lineage_ends on lineage (kind, ends_at);
 
 -- A browser session, its id being that of its lineage; the cookie's value is stored as its SHA-256 only.
@@ -211,6 +218,9 @@ create table session (
   -- the browser's interaction cookie: what somebody else's login in the same browser ends
   browser_hash text not null,
   account_id text not null references account (id) on delete cascade,
+  -- of the login, cut short
+  user_agent text,
+  address text,
   authenticated_at text not null,
   seen_at text not null,
   ends_at text not null
@@ -286,8 +296,6 @@ create table token (
 
 create index token_expires on token (expires_at);
 create index token_lineage on token (lineage_id);
--- a grant that outlives its session is found by its refresh tokens, when all that hangs on an account ends
-create index token_refresh_subject on token (subject_id) where class = 'refresh';
 
 -- Authorization codes; the grant's lineage begins with the code, so a replay can end what it gave.
 create table authorization_code (

@@ -224,7 +224,7 @@ const session = (db: Db, accountId: string, now: Date) => {
     ends_at: endsAt.toISOString(),
   }
   const writes = [
-    beginLineage(db, { id, kind: 'session', sessionId: null, endsAt }),
+    beginLineage(db, { id, kind: 'session', sessionId: null, accountId, endsAt }),
     write(db.insertInto('session').values(row)),
   ]
   return { id, endsAt, writes }
@@ -305,6 +305,8 @@ export const impersonatedToken = async (
       id: lineageId,
       kind: 'impersonation',
       sessionId: browser.id,
+      accountId: asked.impersonatorId,
+      applicationId: asked.application.id,
       endsAt: browser.endsAt,
     }),
     write(db.insertInto('impersonation').values(row)),

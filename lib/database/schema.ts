@@ -215,6 +215,8 @@ export interface LineageTable {
   id: string
   kind: string
   session_id: string | null
+  account_id: string | null
+  application_id: string | null
   ends_at: string
   ended_at: string | null
   ended_by: string | null
@@ -329,6 +331,8 @@ export interface SessionTable {
   hash: string
   browser_hash: string
   account_id: string
+  user_agent: string | null
+  address: string | null
   authenticated_at: string
   seen_at: string
   ends_at: string

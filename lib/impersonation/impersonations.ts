@@ -152,7 +152,14 @@ export const beginImpersonation = async (
     writes: [
       ...approval.guards,
       ...lineageAlive(db, { id: sessionId, sessionId: null }, now),
-      beginLineage(db, { id: lineageId, kind: 'impersonation', sessionId, endsAt }),
+      beginLineage(db, {
+        id: lineageId,
+        kind: 'impersonation',
+        sessionId,
+        accountId: approval.actor.id,
+        applicationId: approval.application.id,
+        endsAt,
+      }),
       write(insertImpersonation(db, row)),
       ...subjectToken.writes,
       record(db, now, trace, {

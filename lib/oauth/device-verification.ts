@@ -117,6 +117,8 @@ export const deviceVerification = (needs: DeviceVerificationNeeds) => {
     const grant =
       decision === 'approved'
         ? beginGrant(db, {
+            accountId: account.id,
+            applicationId: client.id,
             sessionId: outlives ? null : session.id,
             // it has its whole time after the last moment at which the device may fetch it
             endsAt: grantEndsAt(

@@ -6,7 +6,7 @@ import { exactly, readRevision, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { Account } from '../directory/accounts.ts'
 import { type Application, findClient } from '../directory/applications.ts'
-import { endLineageOnce, endLineagesOf } from '../tokens/lineage.ts'
+import { endLineagesOf, endLineagesOnce } from '../tokens/lineage.ts'
 import { subjectIdentifier } from '../tokens/subject-identifier.ts'
 import { hashOf } from '../tokens/token.ts'
 import { addNotice } from './logout-notices.ts'
@@ -51,20 +51,27 @@ export const findSignIns = async (
   return current && { current, all }
 }
 
+/** Of so many sessions a statement speaks: a database takes no more than some thousand parameters. */
+const mostAtOnce = 500
+
+const chunksOf = <Item>(items: readonly Item[]): readonly Item[][] =>
+  Array.from({ length: Math.ceil(items.length / mostAtOnce) }, (_, index) =>
+    items.slice(index * mostAtOnce, (index + 1) * mostAtOnce),
+  )
+
 /** The applications that signed in during the sessions, as of revision `n`; one that was deleted is left out. */
 const applicationsOf = async (db: Db, n: number, sessions: readonly SignIn[]) => {
-  const ids = sessions.map(({ id }) => id)
-  if (ids.length === 0) return { rows: 0, signedIn: [] }
+  const byId = new Map(sessions.map((session) => [session.id, session]))
   const rows = await db
     .selectFrom('session_application')
     .selectAll()
-    .where('session_id', 'in', ids)
+    .where('session_id', 'in', [...byId.keys()])
     .orderBy('since')
     .execute()
   const found = await Promise.all(
     rows.map(async ({ application_id, client_id, session_id }) => {
       const application = await findClient(db, n, client_id)
-      const session = sessions.find(({ id }) => id === session_id)
+      const session = byId.get(session_id)
       // the client id of one that was deleted may be another's by now
       return application?.id === application_id && session ? [{ application, session }] : []
     }),
@@ -93,11 +100,18 @@ const notices = (db: Db, signedIn: readonly SignedIn[], now: Date): Promise<Writ
  * application signs in meanwhile: look again, or it would never hear of the end.
  */
 const tellApplications = async (db: Db, n: number, sessions: readonly SignIn[], now: Date) => {
-  const { rows, signedIn } = await applicationsOf(db, n, sessions)
-  if (sessions.length === 0) return { writes: [], signedIn }
-  const ids = sessions.map(({ id }) => id)
-  const forgotten = exactly(rows, db.deleteFrom('session_application').where('session_id', 'in', ids))
-  return { writes: [forgotten, ...(await notices(db, signedIn, now))], signedIn }
+  const told = await Promise.all(
+    chunksOf(sessions).map(async (chunk) => {
+      const { rows, signedIn } = await applicationsOf(db, n, chunk)
+      const ids = chunk.map(({ id }) => id)
+      const forgotten = exactly(rows, db.deleteFrom('session_application').where('session_id', 'in', ids))
+      return { writes: [forgotten, ...(await notices(db, signedIn, now))], signedIn }
+    }),
+  )
+  return {
+    writes: told.flatMap(({ writes }) => writes),
+    signedIn: told.flatMap(({ signedIn }) => signedIn),
+  }
 }
 
 /**
@@ -112,7 +126,10 @@ export const endSessions = async (
   now: Date,
 ): Promise<{ readonly writes: readonly Write[]; readonly signedIn: readonly SignedIn[] }> => {
   const told = await tellApplications(db, n, sessions, now)
-  const ended = sessions.map(({ id }) => endLineageOnce(db, id, by, now))
+  const ended = chunksOf(sessions).map((chunk) => {
+    const ids = chunk.map(({ id }) => id)
+    return endLineagesOnce(db, ids, by, now)
+  })
   return { writes: [...ended, ...told.writes], signedIn: told.signedIn }
 }
 
@@ -144,7 +161,8 @@ export const replaceAndTell = async (
 
 /**
  * Ends all that hangs on an account (`endLineagesOf`), with the notices for the applications of its sessions. It goes
- * behind the change of the account.
+ * behind the write that changes or deletes the account, and needs no row that goes with it. The commit is lost when an
+ * application signs in meanwhile.
  */
 export const endAllOf = async (
   db: Db,

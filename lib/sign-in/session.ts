@@ -48,6 +48,7 @@ export const beginSession = (
     id,
     kind: 'session',
     sessionId: null,
+    accountId: account.id,
     endsAt: new Date(endsAt.getTime() + 86_400_000),
   })
   const writes: Write[] = [lineage, write(db.insertInto('session').values(row))]
@@ -58,7 +59,7 @@ const select = (db: Db) =>
   db
     .selectFrom('session')
     .innerJoin('lineage', 'lineage.id', 'session.id')
-    .select(['session.id', 'account_id', 'authenticated_at', 'seen_at', 'session.ends_at'])
+    .select(['session.id', 'session.account_id', 'authenticated_at', 'seen_at', 'session.ends_at'])
     .where('lineage.ended_at', 'is', null)
 
 type Row = Awaited<ReturnType<ReturnType<typeof select>['execute']>>[number]
@@ -92,7 +93,7 @@ const whose = (db: Db) =>
   db
     .selectFrom('session')
     .innerJoin('lineage', 'lineage.id', 'session.id')
-    .select(['session.id', 'account_id as accountId', 'authenticated_at as authenticatedAt'])
+    .select(['session.id', 'session.account_id as accountId', 'authenticated_at as authenticatedAt'])
     .where('lineage.ended_at', 'is', null)
 
 /**
@@ -142,6 +143,6 @@ export const replaceSessions = (
       .updateTable('lineage')
       .set({ ended_at: now.toISOString(), ended_by: id })
       .where('ended_at', 'is', null)
-      .where('id', 'in', replacedBy(db, replaced).where('account_id', '!=', id)),
+      .where('id', 'in', replacedBy(db, replaced).where('session.account_id', '!=', id)),
   ),
 ]

@@ -251,6 +251,12 @@ export const mintClientAccessToken = async (
     },
     now,
   )
-  const lineage = beginLineage(db, { id: lineageId, kind: 'client', sessionId: null, endsAt })
+  const lineage = beginLineage(db, {
+    id: lineageId,
+    kind: 'client',
+    sessionId: null,
+    applicationId: application.id,
+    endsAt,
+  })
   return { ...token, writes: [lineage, ...token.writes] }
 }

@@ -28,16 +28,24 @@ export const grantEndsAt = (application: Application, lifetimes: GrantLifetimes,
   return new Date(now.getTime() + (lifetimes.authorizationCodeSeconds + longest) * 1000)
 }
 
+/** Whose grant of which application begins, and how long it lasts. */
+export interface BeginningGrant {
+  readonly accountId: string
+  readonly applicationId: string
+  readonly sessionId: string | null
+  readonly endsAt: Date
+}
+
 /**
  * Begins a grant. `sessionId` is the browser session that ends it, null where it outlives the session (with
  * `offline_access`, or without a browser).
  */
 export const beginGrant = (
   db: Db,
-  { sessionId, endsAt }: { readonly sessionId: string | null; readonly endsAt: Date },
+  grant: BeginningGrant,
 ): { readonly lineageId: string; readonly write: Write } => {
   const lineageId = Bun.randomUUIDv7()
-  return { lineageId, write: beginLineage(db, { id: lineageId, kind: 'grant', sessionId, endsAt }) }
+  return { lineageId, write: beginLineage(db, { id: lineageId, kind: 'grant', ...grant }) }
 }
 
 /** Moves the end of a living grant later, never earlier. */

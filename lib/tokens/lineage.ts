@@ -2,7 +2,6 @@
  * Liveness. Every token, session and impersonation hangs on a lineage row; ending that row ends all of them, and a
  * browser session's row ends what began in it as well. This one question is asked by every place that accepts a token.
  */
-import { sql } from 'kysely'
 import { exactly, holds, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting, prepared } from '../database/prepared.ts'
@@ -15,19 +14,34 @@ export interface Lineage {
   readonly kind: LineageKind
   /** The session's lineage that it began in; null for a session itself. */
   readonly sessionId: string | null
+  /** Whose it is: who signed in, gave the grant, impersonates; none for a client's own. */
+  readonly accountId?: string
+  /** The application that it was given to; none for a session. */
+  readonly applicationId?: string
   readonly endsAt: Date
 }
 
-const insertLineage = inserting('lineage', ['id', 'kind', 'session_id', 'ends_at', 'ended_at', 'ended_by'])
+const insertLineage = inserting('lineage', [
+  'id',
+  'kind',
+  'session_id',
+  'account_id',
+  'application_id',
+  'ends_at',
+  'ended_at',
+  'ended_by',
+])
 
 /** The write that makes a lineage. */
-export const beginLineage = (db: Db, { id, kind, sessionId, endsAt }: Lineage): Write =>
+export const beginLineage = (db: Db, lineage: Lineage): Write =>
   write(
     insertLineage(db, {
-      id,
-      kind,
-      session_id: sessionId,
-      ends_at: endsAt.toISOString(),
+      id: lineage.id,
+      kind: lineage.kind,
+      session_id: lineage.sessionId,
+      account_id: lineage.accountId ?? null,
+      application_id: lineage.applicationId ?? null,
+      ends_at: lineage.endsAt.toISOString(),
       ended_at: null,
       ended_by: null,
     }),
@@ -51,54 +65,37 @@ export const lineageAlive = (db: Db, lineage: Pick<Lineage, 'id' | 'sessionId'>,
   return lineage.sessionId === null ? [own] : [own, holds(selectNotEnded(db, { id: lineage.sessionId }))]
 }
 
-const ending = (db: Db, id: string, by: string, now: Date) =>
-  db
-    .updateTable('lineage')
-    .set({ ended_at: now.toISOString(), ended_by: by })
-    .where('id', '=', id)
-    .where('ended_at', 'is', null)
+const endingNow = (db: Db, by: string, now: Date) =>
+  db.updateTable('lineage').set({ ended_at: now.toISOString(), ended_by: by }).where('ended_at', 'is', null)
+
+const ending = (db: Db, id: string, by: string, now: Date) => endingNow(db, by, now).where('id', '=', id)
 
 /** Ends a living lineage, or the commit is lost: of many who do it at once one has done it. */
 export const endLineageOnce = (db: Db, id: string, by: string, now: Date): Write =>
   exactly(1, ending(db, id, by, now))
 
+/** Ends living lineages, all of them, or the commit is lost. */
+export const endLineagesOnce = (db: Db, ids: readonly string[], by: string, now: Date): Write =>
+  exactly(ids.length, endingNow(db, by, now).where('id', 'in', ids))
+
 /** Ends a lineage; with a session's, everything that began in it. Ending twice changes nothing. */
 export const endLineage = (db: Db, id: string, by: string, now: Date): Write => write(ending(db, id, by, now))
 
 /**
- * Ends every session of an account, every grant of its own that outlives its session, and every impersonation in which
- * it is subject or impersonator. It reads the account that its commit has changed before, so on Postgres it is a statement of its own, which sees what was signed in or
- * begun while that change waited for the account's row.
+ * Ends every session of an account, every grant of its own, with what outlives its session or waits for its device or
+ * its code, and every impersonation in which it is subject or impersonator. It goes behind the write that changes or
+ * deletes the account. It reads the account, so on Postgres it is a statement of its own, which sees what was signed in
+ * or begun while that write waited for the account's row; and it needs no row that goes with the account.
  */
 export const endLineagesOf = (db: Db, accountId: string, by: string, now: Date): Write =>
   write(
-    db
-      .updateTable('lineage')
-      .set({ ended_at: now.toISOString(), ended_by: by })
-      .where('ended_at', 'is', null)
-      .where('id', 'in', (eb) =>
-        eb
-          .selectFrom('account')
-          .innerJoin('session', 'session.account_id', 'account.id')
-          .select('session.id')
-          .where('account.id', '=', accountId)
-          .union(
-            eb.selectFrom('impersonation').select('lineage_id as id').where('subject_id', '=', accountId),
-          )
-          .union(
-            eb
-              .selectFrom('impersonation')
-              .select('lineage_id as id')
-              .where('impersonator_id', '=', accountId),
-          )
-          .union(
-            eb
-              .selectFrom('account')
-              .innerJoin('token', 'token.subject_id', 'account.id')
-              .select('token.lineage_id as id')
-              .where('account.id', '=', accountId)
-              // a literal, as the index has it
-              .where('token.class', '=', sql.lit('refresh')),
-          ),
-      ),
+    endingNow(db, by, now).where('id', 'in', (eb) =>
+      eb
+        .selectFrom('lineage as own')
+        .leftJoin('account', 'account.id', 'own.account_id')
+        .select('own.id')
+        .where('own.account_id', '=', accountId)
+        .where('own.ended_at', 'is', null)
+        .union(eb.selectFrom('impersonation').select('lineage_id as id').where('subject_id', '=', accountId)),
+    ),
   )

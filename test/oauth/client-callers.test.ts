@@ -98,7 +98,12 @@ describe.each(databases)('who is no person at our APIs on $name', (database) => 
   })
 
   test('whoever acts by a delegation gets no further than by an impersonation', async () => {
-    const grant = beginGrant(server.db, { sessionId: null, endsAt: new Date(Date.now() + 60_000) })
+    const grant = beginGrant(server.db, {
+      accountId: person.id,
+      applicationId: (await application()).id,
+      sessionId: null,
+      endsAt: new Date(Date.now() + 60_000),
+    })
     const minted = await mintDelegatedAccessToken(
       server.db,
       { issuer: server.config.issuer, sign: server.keys.sign, algorithmFor: server.keys.algorithmFor },

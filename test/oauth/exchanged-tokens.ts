@@ -105,8 +105,21 @@ export const userTokens = async (
   const signIn = { accountId, sessionId: session, authenticatedAt: now }
   const id = await mintIdToken(db, issuerOf(server), application, organization, signIn, {}, 3600, now)
   const writes = [
-    beginLineage(db, { id: session, kind: 'session', sessionId: null, endsAt: later(now, 28_800) }),
-    beginLineage(db, { id: lineageId, kind: 'grant', sessionId, endsAt: later(now, lineageSeconds) }),
+    beginLineage(db, {
+      id: session,
+      kind: 'session',
+      sessionId: null,
+      accountId,
+      endsAt: later(now, 28_800),
+    }),
+    beginLineage(db, {
+      id: lineageId,
+      kind: 'grant',
+      sessionId,
+      accountId,
+      applicationId: application.id,
+      endsAt: later(now, lineageSeconds),
+    }),
     ...access.writes,
     ...id.writes,
   ]

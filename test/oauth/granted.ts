@@ -74,6 +74,8 @@ export const newCode = async (
     typeof grantEndsAt
   >[0]
   const grant = beginGrant(db, {
+    accountId: person.id,
+    applicationId: client.applicationId,
     sessionId: offline ? null : sessionId,
     endsAt: grantEndsAt(plain, lifetimes, now),
   })

@@ -120,6 +120,8 @@ export const standardResponseType = (name: StandardName, needs: StandardNeeds): 
     const endsAt = plusSeconds(issuedAt, accessSeconds(client, needs.grantLifetimes))
     const sessionId = scopes.includes(offlineAccess) ? null : signIn.sessionId
     const grant = beginGrant(db, {
+      accountId: account.id,
+      applicationId: client.id,
       sessionId,
       endsAt: gives.code ? grantEndsAt(client, needs.grantLifetimes, now) : endsAt,
     })
