@@ -49,6 +49,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'bounded-body': [],
   'allowed-methods': [],
   'published-path': [],
+  resource: [],
 }
 
 const roomOf = (file: string): string => {
