@@ -114,6 +114,8 @@ export const app = (needs: AppNeeds): App => {
       api({
         ...doors,
         vault: needs.vault,
+        largestFile: config.configurationStore.largestFile,
+        sessionIdleSeconds: config.session.idleSeconds,
         oauthRules: {
           lifetimes: config.oauth.tokenValidation,
           furtherGrantTypes: needs.plugins?.grantTypes.map(({ type }) => type) ?? [],

@@ -56,6 +56,10 @@ export interface Config {
   }
   readonly oauth: OAuth
   readonly apiResources: readonly ApiResource[]
+  readonly configurationStore: {
+    /** The largest file that a resource may have, in bytes. */
+    readonly largestFile: number
+  }
   readonly session: {
     readonly idleSeconds: number
     readonly lifetimeSeconds: number
@@ -117,6 +121,7 @@ const configOf = (draft: Draft, { variables }: Environment) => {
     },
     oauth,
     apiResources: apiResourcesOf(draft),
+    configurationStore: { largestFile: settings.configuration_store.max_file_bytes },
     session: {
       idleSeconds: session.idle_timeout,
       lifetimeSeconds: session.lifetime,

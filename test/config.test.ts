@@ -109,6 +109,7 @@ describe('an empty file', () => {
         outbound: { allowPrivateAddresses: false },
       },
       apiResources: [],
+      configurationStore: { largestFile: 1_048_576 },
       session: { idleSeconds: 900, lifetimeSeconds: 28_800, sameSite: 'lax', interactionSeconds: 600 },
       impersonation: { allowQueryResponse: false, allowRegexpCallbacks: false, enabled: false },
       plugins: { directory: '/srv/mayact/plugins', timeoutMilliseconds: 3000, configuration: {} },

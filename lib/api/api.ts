@@ -23,6 +23,10 @@ export interface ApiNeeds {
   readonly baseUrl: string
   /** What the deployment says about the OAuth settings of every application. */
   readonly oauthRules: OAuthRules
+  /** The largest file of the configuration store, in bytes. */
+  readonly largestFile: number
+  /** How long a browser session may idle, in seconds. */
+  readonly sessionIdleSeconds: number
   /** Undefined when clients cannot register. */
   readonly registration?: RegistrationRules | undefined
 }

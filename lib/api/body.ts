@@ -11,13 +11,19 @@ const notExpected = 'Provided request body content is not in the expected format
 
 const tooLarge = () => invalidRequest('The request body is larger than 1 MiB.', { status: 413 })
 
-const readBytes = async (request: Request): Promise<Uint8Array> => {
-  if (Number(request.headers.get('content-length') ?? 0) > largest) throw tooLarge()
+/** A limit of bytes, and what is said of a body that has more. */
+export interface BodyLimit {
+  readonly largest: number
+  tooLarge(): Error
+}
+
+const readBytes = async (request: Request, limit: BodyLimit): Promise<Uint8Array> => {
+  if (Number(request.headers.get('content-length') ?? 0) > limit.largest) throw limit.tooLarge()
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of request.body ?? []) {
     size += chunk.byteLength
-    if (size > largest) throw tooLarge()
+    if (size > limit.largest) throw limit.tooLarge()
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
@@ -26,10 +32,11 @@ const readBytes = async (request: Request): Promise<Uint8Array> => {
 // a request that lost its race is handled again, its body can be read only once
 const bodies = new WeakMap<Request, Promise<Uint8Array>>()
 
-const bytesOf = (request: Request): Promise<Uint8Array> => {
+/** The bytes of the request's body, read piece by piece and no further than the limit. Throws `Problem`. */
+export const bytesOf = (request: Request, limit: BodyLimit = { largest, tooLarge }): Promise<Uint8Array> => {
   const known = bodies.get(request)
   if (known) return known
-  const reading = readBytes(request)
+  const reading = readBytes(request, limit)
   bodies.set(request, reading)
   return reading
 }

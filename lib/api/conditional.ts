@@ -1,11 +1,19 @@
 /** Conditional requests at the management APIs (RFC 9110 §13): `If-Match` that is stale is a 412, absent the last write wins. */
 import type { Context } from 'hono'
-import { isKnown, isStale } from '../entity-tag.ts'
+import { entityTag, isKnown, isStale } from '../entity-tag.ts'
 import { Problem } from './problem.ts'
 
-/** Refuses a change of another edition than the one that is there. Throws `Problem`. */
-export const requireCurrent = (c: Context, tag: string): void => {
-  if (!isStale(c.req.header('if-match'), tag)) return
+/** The tag of a resource that keeps no edition: a digest of what is answered. */
+export const contentTag = (resource: object): string =>
+  entityTag(new Bun.CryptoHasher('sha256').update(JSON.stringify(resource)).digest('base64url').slice(0, 22))
+
+/**
+ * Refuses a change of another edition than the one that is there, which may go by several tags; by none it is not there
+ * yet, and there is nothing that `If-Match` could name. Throws `Problem`.
+ */
+export const requireCurrent = (c: Context, ...tags: readonly string[]): void => {
+  const asked = c.req.header('if-match')
+  if (!asked?.trim() || tags.some((tag) => !isStale(asked, tag))) return
   throw new Problem({
     status: 412,
     code: 'UE-10012',

@@ -2,7 +2,7 @@
 import type { Log } from '../log.ts'
 import { listeningSockets, openSteering, type Steer } from './steer.ts'
 
-/** Larger than any request of ours; the doors set their own, smaller limits. */
+/** Larger than any request of ours, a file of the configuration store aside; the doors set their own, smaller limits. */
 const largestBody = 2_097_152
 /** A connection that began with the old certificate has so long to send its first request. */
 const handoverMilliseconds = 1_000
@@ -27,6 +27,7 @@ export const startListener = (
   tls: Pair | undefined,
   answer: (request: Request, address: string) => Promise<Response>,
   log: Log,
+  largestFile = 0,
 ): Listener => {
   const listen = (pair: Pair | undefined) =>
     Bun.serve({
@@ -34,7 +35,7 @@ export const startListener = (
       port: place.port,
       reusePort: pair !== undefined,
       ...(pair ? { tls: { cert: pair.cert, key: pair.key } } : {}),
-      maxRequestBodySize: largestBody,
+      maxRequestBodySize: largestBody + largestFile,
       development: false,
       fetch: (request, self) => answer(request, self.requestIP(request)?.address ?? 'unknown'),
     })

@@ -6,6 +6,8 @@ import { refusedDatabases } from './stock-tables.ts'
 // that follow the key's name and never repeat the value, which may be a secret.
 
 const century = 3_153_600_000
+/** A file of the configuration store is one value of one row. */
+const largestFile = 16_777_216
 const unitSeconds = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 } as const
 
 /**
@@ -206,6 +208,9 @@ export const schema = z.strictObject({
     .prefault({}),
   oauth: oauth.prefault({}),
   api_resources: z.array(apiResource).default([]),
+  configuration_store: z
+    .strictObject({ max_file_bytes: z.int().min(1).max(largestFile).default(1_048_576) })
+    .prefault({}),
   session: z
     .strictObject({
       idle_timeout: duration.default(900),

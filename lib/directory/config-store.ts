@@ -1,12 +1,30 @@
-/** The configuration store: types and resources in the tables that scripts write too, so nothing of it is cached. */
-import { sql } from 'kysely'
-import { write } from '../database/commit.ts'
+/**
+ * The configuration store: what is common to all of it, and its types. Scripts write the same tables, so nothing of it
+ * is cached. Every change grows the revision: no other change can come between what a request read and its commit.
+ */
+import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { Caller } from './caller.ts'
-import { change, Lost } from './change.ts'
+import { type Change, change, Lost } from './change.ts'
 
 /** The tenant of everything here, as scripts know it. */
 export const tenantId = -1234
+
+/** Its domain. */
+export const tenantDomain = 'carbon.super'
+
+/** Commits a change of the store with its one audit row; a script that was faster makes it `Lost`. */
+export const changeStore = async (
+  db: Db,
+  caller: Caller,
+  now: Date,
+  writes: readonly Write[],
+  event: Omit<Change['events'][number], 'outcome'>,
+): Promise<void> => {
+  const events = [{ ...event, outcome: 'Success' }]
+  const outcome = await change(db, caller, now, { writes, events, administrative: true })
+  if (outcome === 'conflict') throw new Lost(`${event.target} of the configuration store changed meanwhile`)
+}
 
 export interface ConfigurationType {
   readonly id: string
@@ -22,26 +40,6 @@ export const findConfigurationType = (db: Db, name: string): Promise<Configurati
     .where('name', '=', name)
     .executeTakeFirst()
 
-/** Adds a type; `taken` when there is one of that name. */
-export const createConfigurationType = async (
-  db: Db,
-  caller: Caller,
-  now: Date,
-  { name, description }: Pick<ConfigurationType, 'name' | 'description'>,
-): Promise<ConfigurationType | { readonly refused: 'taken' }> => {
-  if (await findConfigurationType(db, name)) return { refused: 'taken' }
-  const type = { id: crypto.randomUUID(), name, description }
-  const outcome = await change(db, caller, now, {
-    writes: [write(db.insertInto('idn_config_type').values(type))],
-    events: [
-      { event: 'configuration-type-created', target: name, data: { id: type.id, name }, outcome: 'Success' },
-    ],
-    administrative: true,
-  })
-  if (outcome === 'conflict') throw new Lost(`the configuration type ${name} appeared meanwhile`)
-  return type
-}
-
 /** The names of a type's resources. */
 export const configurationResourceNames = async (db: Db, typeId: string): Promise<readonly string[]> => {
   const rows = await db
@@ -54,57 +52,52 @@ export const configurationResourceNames = async (db: Db, typeId: string): Promis
   return rows.map(({ name }) => name)
 }
 
-export interface ConfigurationResource {
-  readonly id: string
-  readonly name: string
-  readonly createdAt: Date
-  readonly modifiedAt: Date
-  readonly hasFile: boolean
-  readonly attributes: readonly { readonly key: string; readonly value: string | null }[]
-}
-
-/** A timestamp as either database prints it: without a zone it is UTC. */
-const instant = (text: string): Date => {
-  const iso = text.trim().replace(' ', 'T')
-  return new Date(/(?:Z|[+-]\d\d(?::?\d\d)?)$/.test(iso.slice(10)) ? iso : `${iso}Z`)
-}
-
-/** A boolean as either driver gives it, or as a script wrote it into SQLite, where a column takes anything. */
-const isTrue = (value: unknown): boolean =>
-  value === true || value === 1 || ['1', 't', 'true'].includes(String(value).toLowerCase())
-
-/** One resource of a type with its attributes. */
-export const findConfigurationResource = async (
+/** Adds a type; `taken` when there is one of that name. */
+export const createConfigurationType = async (
   db: Db,
-  typeId: string,
-  name: string,
-): Promise<ConfigurationResource | undefined> => {
-  const row = await db
-    .selectFrom('idn_config_resource')
-    .select(['id', 'name', 'has_file'])
-    .select([
-      // the drivers disagree about timestamps; as text they are the same
-      sql<string>`cast(created_time as text)`.as('created'),
-      sql<string>`cast(last_modified as text)`.as('modified'),
-    ])
-    .where('type_id', '=', typeId)
-    .where('tenant_id', '=', tenantId)
-    .where('name', '=', name)
-    .executeTakeFirst()
-  if (!row) return undefined
-  const attributes = await db
-    .selectFrom('idn_config_attribute')
-    .select(['attr_key as key', 'attr_value as value'])
-    .where('resource_id', '=', row.id)
-    .orderBy('attr_key')
-    .orderBy('attr_value')
-    .execute()
-  return {
-    id: row.id,
-    name: row.name,
-    createdAt: instant(row.created),
-    modifiedAt: instant(row.modified),
-    hasFile: isTrue(row.has_file),
-    attributes,
-  }
+  caller: Caller,
+  now: Date,
+  { name, description }: Pick<ConfigurationType, 'name' | 'description'>,
+): Promise<ConfigurationType | { readonly refused: 'taken' }> => {
+  if (await findConfigurationType(db, name)) return { refused: 'taken' }
+  const type = { id: crypto.randomUUID(), name, description }
+  await changeStore(db, caller, now, [write(db.insertInto('idn_config_type').values(type))], {
+    event: 'configuration-type-created',
+    target: name,
+    data: { id: type.id, name },
+  })
+  return type
+}
+
+/** Gives a type that was found another description; none takes it away. */
+export const describeConfigurationType = async (
+  db: Db,
+  caller: Caller,
+  now: Date,
+  { id, name }: ConfigurationType,
+  description: string | null,
+): Promise<ConfigurationType> => {
+  const update = db.updateTable('idn_config_type').set({ description }).where('id', '=', id)
+  await changeStore(db, caller, now, [exactly(1, update)], {
+    event: 'configuration-type-updated',
+    target: name,
+    data: { id, name },
+  })
+  return { id, name, description }
+}
+
+/** Removes a type that was found, with its resources, their attributes and files. */
+export const deleteConfigurationType = async (
+  db: Db,
+  caller: Caller,
+  now: Date,
+  { id, name }: ConfigurationType,
+): Promise<void> => {
+  const resources = await configurationResourceNames(db, id)
+  const removal = db.deleteFrom('idn_config_type').where('id', '=', id)
+  await changeStore(db, caller, now, [exactly(1, removal)], {
+    event: 'configuration-type-deleted',
+    target: name,
+    data: { id, name, resources: resources.length },
+  })
 }

@@ -1,23 +1,25 @@
 /** Whether an impersonated person is told by e-mail: one attribute of the configuration store. */
-import { type Write, write } from '../database/commit.ts'
+import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { Caller } from './caller.ts'
-import { change, Lost } from './change.ts'
+import { changeStore, findConfigurationType, tenantId } from './config-store.ts'
 import {
+  attributeRows,
   type ConfigurationResource,
   findConfigurationResource,
-  findConfigurationType,
-  tenantId,
-} from './config-store.ts'
+  resourceTarget,
+  touch,
+} from './config-store-resources.ts'
 import { fact } from './facts.ts'
 
 export const impersonationType = 'IMPERSONATION_CONFIGURATION'
 const resourceName = 'TENANT_IMPERSONATION_CONFIGURATION'
 const attribute = 'EnableEmailNotification'
+const initially = true
 
 const effective = (resource: ConfigurationResource | undefined): boolean => {
   // the default covers a missing resource; one without the attribute says no
-  if (!resource) return true
+  if (!resource) return initially
   return resource.attributes.some(({ key, value }) => key === attribute && value?.toLowerCase() === 'true')
 }
 
@@ -44,35 +46,40 @@ const upsert = (
   const time = now.toISOString()
   const id = resource?.id ?? crypto.randomUUID()
   const row = resource
-    ? db
-        .updateTable('idn_config_resource')
-        .set({ last_modified: time, has_attribute: true })
-        .where('id', '=', id)
-    : db.insertInto('idn_config_resource').values({
-        id,
-        tenant_id: tenantId,
-        name: resourceName,
-        created_time: time,
-        last_modified: time,
-        has_file: false,
-        has_attribute: true,
-        type_id: typeId,
-      })
+    ? touch(db, now, id, { has_attribute: true })
+    : write(
+        db.insertInto('idn_config_resource').values({
+          id,
+          tenant_id: tenantId,
+          name: resourceName,
+          created_time: time,
+          last_modified: time,
+          has_file: false,
+          has_attribute: true,
+          type_id: typeId,
+        }),
+      )
   return [
-    write(row),
+    row,
     write(
       db.deleteFrom('idn_config_attribute').where('resource_id', '=', id).where('attr_key', '=', attribute),
     ),
-    write(
-      db.insertInto('idn_config_attribute').values({
-        id: crypto.randomUUID(),
-        resource_id: id,
-        attr_key: attribute,
-        attr_value: String(enabled),
-      }),
-    ),
+    ...attributeRows(db, id, [{ key: attribute, value: String(enabled) }]),
   ]
 }
+
+const store = (
+  db: Db,
+  caller: Caller,
+  now: Date,
+  writes: readonly Write[],
+  { from, to }: { readonly from: boolean; readonly to: boolean },
+) =>
+  changeStore(db, caller, now, writes, {
+    event: 'configuration-changed',
+    target: resourceTarget({ name: impersonationType }, { name: resourceName }),
+    data: { setting: attribute, from, to },
+  })
 
 /** Stores the setting; `no-type` while nobody has created the configuration type. */
 export const setEmailNotification = async (
@@ -83,18 +90,15 @@ export const setEmailNotification = async (
 ): Promise<'stored' | 'no-type'> => {
   const { type, resource } = await read(db)
   if (!type) return 'no-type'
-  const outcome = await change(db, caller, now, {
-    writes: upsert(db, now, type.id, resource, enabled),
-    events: [
-      {
-        event: 'configuration-changed',
-        target: `${impersonationType}/${resourceName}`,
-        data: { setting: attribute, from: effective(resource), to: enabled },
-        outcome: 'Success',
-      },
-    ],
-    administrative: true,
-  })
-  if (outcome === 'conflict') throw new Lost('the impersonation configuration appeared meanwhile')
+  const writes = upsert(db, now, type.id, resource, enabled)
+  await store(db, caller, now, writes, { from: effective(resource), to: enabled })
   return 'stored'
+}
+
+/** Removes what is stored: the default counts again. There may be nothing to remove. */
+export const resetEmailNotification = async (db: Db, caller: Caller, now: Date): Promise<void> => {
+  const { resource } = await read(db)
+  if (!resource) return
+  const removal = db.deleteFrom('idn_config_resource').where('id', '=', resource.id)
+  await store(db, caller, now, [exactly(1, removal)], { from: effective(resource), to: initially })
 }

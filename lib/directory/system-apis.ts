@@ -69,7 +69,7 @@ export const systemApis: readonly ApiResourceDefinition[] = [
   ]),
   tenant('/api/server/v1/api-resources', 'API Resource Management API', 'api_resource', crud),
   tenant('/api/server/v1/oidc/scopes', 'OIDC Scope Management API', 'oidc_scope_mgt', crud),
-  tenant('/api/server/v1/configs', 'Server Configuration API', 'config', ['view', 'update']),
+  tenant('/api/server/v1/configs', 'Server Configuration API', 'config', ['view', 'update', 'delete']),
   tenant('/api/identity/config-mgt/v1.0', 'Configuration Management API', 'config_mgt', [
     'list',
     'view',
