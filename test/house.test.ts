@@ -16,6 +16,7 @@ const ground = [
   'client-address',
   'outbound',
   'bounded-body',
+  'entity-tag',
   'allowed-methods',
 ]
 
@@ -47,6 +48,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'client-address': [],
   outbound: [],
   'bounded-body': [],
+  'entity-tag': [],
   'allowed-methods': [],
   'published-path': [],
   resource: [],
