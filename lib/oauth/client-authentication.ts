@@ -21,6 +21,7 @@ import { type AssertionRules, verifyAssertion } from './client-assertion.ts'
 import { certificateProblem, certificateThumbprint, readCertificate } from './client-certificate.ts'
 import { OAuthError } from './error.ts'
 import { failed, type PresentedClient, presentedClient } from './presented-client.ts'
+import { leaveRefusal } from './refused-client.ts'
 
 /** The methods by which a proxy hands a certificate on (RFC 8705 §2). */
 export const certificateMethods = ['tls_client_auth', 'self_signed_tls_client_auth'] as const
@@ -158,13 +159,20 @@ export const authenticateClient = async (
   const client = await findClient(db, revision, presented.clientId)
   if (!client) throw failed('unknown client')
   if (!client.active) throw failed('the application is disabled or revoked')
+  let writes: readonly Write[]
   try {
-    const writes = await prove(needs, request, presented, { client, revision }, now)
-    return { client, revision, confirmation: boundCertificate(needs, request, client), writes }
+    writes = await prove(needs, request, presented, { client, revision }, now)
   } catch (error) {
     if (error instanceof OAuthError && error.code === 'invalid_client') {
       await noteFailure(needs, request, client, error, now)
     }
+    throw error
+  }
+  try {
+    return { client, revision, confirmation: boundCertificate(needs, request, client), writes }
+  } catch (error) {
+    const grantType = form.get('grant_type')
+    await leaveRefusal(db, client, error, { grantType, writes }, needs.traceOf(request), now)
     throw error
   }
 }

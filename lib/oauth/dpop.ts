@@ -1,11 +1,12 @@
 /** DPoP (RFC 9449) in the words of OAuth: at the endpoints that give tokens, and where one is presented. */
 
-import { record, type Trace } from '../audit.ts'
+import type { Trace } from '../audit.ts'
 import { commit, type Write } from '../database/commit.ts'
 import { dpopChallenge, notHeld, type ProofNeeds, type TokenScheme, verifyProof } from '../tokens/dpop.ts'
 import type { Confirmation, FoundToken } from '../tokens/token.ts'
 import type { AuthenticatedClient } from './client-authentication.ts'
 import { OAuthError } from './error.ts'
+import { leaveRefusal } from './refused-client.ts'
 
 /** The `token_type` of a token bound so (RFC 9449 §5). */
 export const tokenTypeOf = (confirmation: Confirmation | null): 'Bearer' | 'DPoP' =>
@@ -70,18 +71,7 @@ export const proveClientKey = async (
     if (!required) return { confirmation, writes }
     throw new OAuthError('invalid_dpop_proof', 'This client has to send a DPoP proof.')
   } catch (error) {
-    if (error instanceof OAuthError && error.code !== 'use_dpop_nonce' && !client.oidc.publicClient) {
-      const row = record(needs.db, now, trace, {
-        event: 'token-refused',
-        initiator: client.clientId,
-        target: client.clientId,
-        data: { clientId: client.clientId, error: error.code, reason: String(error.cause ?? error.message) },
-        outcome: 'Refused',
-        applicationId: client.id,
-        organizationId: client.organizationId,
-      })
-      await commit(needs.db, [...writes, row])
-    }
+    await leaveRefusal(needs.db, client, error, { writes }, trace, now)
     throw error
   }
 }

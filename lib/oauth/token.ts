@@ -1,7 +1,7 @@
 /** POST /oauth2/token: parse, authenticate the client, find the grant and whether it is the client's, decide, commit, answer. */
 import { Hono } from 'hono'
 import { record, type Trace } from '../audit.ts'
-import { commit, revisionIs } from '../database/commit.ts'
+import { commit, revisionIs, type Write } from '../database/commit.ts'
 import type { Application } from '../directory/applications.ts'
 import type { ProofNeeds } from '../tokens/dpop.ts'
 import { authenticateClient, type ClientNeeds } from './client-authentication.ts'
@@ -9,6 +9,7 @@ import { nonceHeader, proveClientKey } from './dpop.ts'
 import { OAuthError } from './error.ts'
 import { readForm } from './form.ts'
 import type { Grant } from './grants/grant.ts'
+import { leaveRefusal } from './refused-client.ts'
 import { repeatableResource } from './resource.ts'
 
 export interface TokenNeeds extends ClientNeeds {
@@ -29,7 +30,11 @@ const parse = async (request: Request): Promise<ReadonlyMap<string, string>> => 
   throw new OAuthError('invalid_request', description)
 }
 
-const grantFor = (grants: TokenNeeds['grants'], type: string | undefined, client: Application): Grant => {
+const grantFor = async (
+  grants: TokenNeeds['grants'],
+  type: string | undefined,
+  client: Application,
+): Promise<Grant> => {
   if (type === undefined) throw new OAuthError('invalid_request', 'Missing parameters: grant_type')
   const grant = grants.get(type)
   if (!grant) throw new OAuthError('unsupported_grant_type', 'Unsupported grant_type value')
@@ -52,24 +57,18 @@ const settle = async (
     const authenticated = await authenticateClient(needs, request, parameters)
     const { client, revision } = authenticated
     const now = new Date()
-    let used = authenticated.writes
-    const decide = async () => {
-      const grant = grantFor(grants, parameters.get('grant_type'), client)
-      const bound = client.oidc.mayact.dpopBoundAccessTokens
-      const proven = await proveClientKey(proofs, request, authenticated, bound, trace, now)
-      used = proven.writes
-      const { confirmation } = proven
-      return {
-        grant,
-        proven,
-        answer: await grant.decide({ parameters, client, revision, confirmation, trace, now }),
-      }
-    }
-    const { grant, proven, answer } = await decide().catch(async (error: unknown) => {
-      // what was shown once cannot be shown again, whatever became of the request
-      if (error instanceof OAuthError && used.length > 0) await commit(db, used)
+    const grantType = parameters.get('grant_type')
+    const leaving = (writes: readonly Write[]) => async (error: unknown) => {
+      await leaveRefusal(db, client, error, { grantType, writes }, trace, now)
       throw error
-    })
+    }
+    const grant = await grantFor(grants, grantType, client).catch(leaving(authenticated.writes))
+    const bound = client.oidc.mayact.dpopBoundAccessTokens
+    const proven = await proveClientKey(proofs, request, authenticated, bound, trace, now)
+    const { confirmation } = proven
+    const answer = await grant
+      .decide({ parameters, client, revision, confirmation, trace, now })
+      .catch(leaving(proven.writes))
     if ((await commit(db, [revisionIs(revision), ...proven.writes, ...answer.writes])) === 'committed') {
       if ('refused' in answer) throw answer.refused
       return { response: answer.response, headers: nonceHeader(proven.nonce) }

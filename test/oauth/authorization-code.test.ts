@@ -163,9 +163,13 @@ describe.each(databases)('authorization_code on $name', (database) => {
     expect(await rowsSince(server, known)).toEqual([['token-refused', 'another_client']])
   })
 
-  test('what was never issued is refused without a row', async () => {
-    const { result } = await nothingElse(server.db, {}, () => redeem(server, client, 'x'.repeat(43)))
+  test('what was never issued is refused, and leaves its row', async () => {
+    const known = (await server.audit()).length
+    const { result } = await nothingElse(server.db, { audit: { added: 1 } }, () =>
+      redeem(server, client, 'x'.repeat(43)),
+    )
     expect(await refusalOf(result)).toEqual([400, 'invalid_grant'])
+    expect(await rowsSince(server, known)).toEqual([['token-refused', 'unknown']])
   })
 
   test('a locked account, an ended session and an ended grant give nothing', async () => {

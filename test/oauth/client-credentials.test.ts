@@ -87,15 +87,30 @@ describe.each(databases)('client_credentials on $name', (database) => {
     const open = await newClient(server, { publicClient: true })
     const without = await newClient(server, { grantTypes: ['authorization_code'] })
     const refused = [
-      [() => ask({}, open), 'unauthorized_client'],
-      [() => ask({}, without), 'unauthorized_client'],
-      [() => ask({ scope: '"' }), 'invalid_scope'],
-      [() => ask({ resource: 'https://api.example/' }), 'invalid_target'],
-      [() => ask({ resource: '/scim2/Users' }), 'invalid_target'],
+      // nobody has proved to be a public client, and nobody fills the audit in its name
+      [() => ask({}, open), 'unauthorized_client', undefined],
+      [() => ask({}, without), 'unauthorized_client', without],
+      [() => ask({ scope: '"' }), 'invalid_scope', client],
+      [() => ask({ resource: 'https://api.example/' }), 'invalid_target', client],
+      [() => ask({ resource: '/scim2/Users' }), 'invalid_target', client],
+      [() => ask({ grant_type: 'password' }), 'unsupported_grant_type', client],
+      [() => ask({ grant_type: '' }), 'invalid_request', client],
     ] as const
-    for (const [asking, error] of refused) {
-      const { result } = await nothingElse(server.db, {}, asking)
+    for (const [asking, error, refusedClient] of refused) {
+      const { result, changes } = await nothingElse(
+        server.db,
+        refusedClient === undefined ? {} : { audit: { added: 1 } },
+        asking,
+      )
       expect(await refusalOf(result)).toEqual([400, error])
+      if (refusedClient === undefined) continue
+      expect(changes.added.audit?.[0]).toMatchObject({
+        event: 'token-refused',
+        initiator: refusedClient.clientId,
+        application_id: refusedClient.applicationId,
+        outcome: 'Refused',
+        data: expect.stringContaining(`"error":"${error}"`),
+      })
     }
   })
 })

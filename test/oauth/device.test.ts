@@ -368,6 +368,9 @@ describe.each(databases)('device authorization on $name', (database) => {
     expect(await refusalOf(await poll(approved.device_code))).toEqual([400, 'expired_token'])
     expect((await rowsSince(server, known)).filter(([event]) => event === 'token-refused')).toEqual([
       ['token-refused', 'another_client'],
+      ['token-refused', 'unknown'],
+      ['token-refused', 'unknown'],
+      ['token-refused', 'Missing parameters: device_code'],
       ['token-refused', 'expired'],
       ['token-refused', 'expired'],
     ])

@@ -200,8 +200,12 @@ describe.each(databases)('refresh_token on $name', (database) => {
   test('nothing else is a refresh token', async () => {
     const first = await begin()
     for (const value of [first.access_token, first.id_token ?? '', first.value, 'x'.repeat(43)]) {
-      const { result } = await nothingElse(server.db, {}, () => refresh(server, client, value))
+      const known = (await server.audit()).length
+      const { result } = await nothingElse(server.db, { audit: { added: 1 } }, () =>
+        refresh(server, client, value),
+      )
       expect(await refusalOf(result)).toEqual([400, 'invalid_grant'])
+      expect(await rowsSince(server, known)).toEqual([['token-refused', 'unknown']])
     }
     const none = await refresh(server, client, '')
     expect(await refusalOf(none)).toEqual([400, 'invalid_request'])

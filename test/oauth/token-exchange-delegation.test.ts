@@ -495,13 +495,11 @@ for (const database of databases) {
           const { result, rows } = await leavingOnlyAudit(server, () =>
             ask(server, scenario, { subject_token: subjectToken, ...parameters }),
           )
-          expect([result.status, await result.json(), rows]).toEqual([
+          const description = 'Missing parameters: actor_token, actor_token_type'
+          expect([result.status, await result.json(), rows]).toMatchObject([
             400,
-            {
-              error: 'invalid_request',
-              error_description: 'Missing parameters: actor_token, actor_token_type',
-            },
-            [],
+            { error: 'invalid_request', error_description: description },
+            [{ event: 'token-refused', data: { error: 'invalid_request', reason: description } }],
           ])
         }
         for (const actor of [await clientToken(server, scenario), idToken]) {
@@ -520,9 +518,15 @@ for (const database of databases) {
             const { result, rows } = await leavingOnlyAudit(server, () =>
               ask(server, frontend, { ...whole, [name]: value }),
             )
-            expect([await result.json(), rows]).toEqual([
-              { error: 'invalid_request', error_description: `Missing parameters: ${name}` },
-              [],
+            const reason = `Missing parameters: ${name}`
+            expect([await result.json(), rows]).toMatchObject([
+              { error: 'invalid_request', error_description: reason },
+              [
+                {
+                  event: 'token-refused',
+                  data: { clientId: frontend.clientId, grantType: tokenExchange, reason },
+                },
+              ],
             ])
           }
         }

@@ -64,7 +64,7 @@ export const authorizationCode = (needs: UserTokenNeeds): Grant => ({
     const value = parameters.get('code')
     if (value === undefined) throw new OAuthError('invalid_request', 'Missing parameters: code')
     const code = await findCode(db, value, now)
-    if (!code) throw invalid()
+    if (!code) throw invalidGrant(what, 'unknown')
     const refuse = (error: OAuthError, reason: string) =>
       refusal(db, request, type, code.accountId, error, reason)
     // whoever else found the code must not be able to end the grant with it

@@ -46,7 +46,7 @@ export const deviceCode = (needs: UserTokenNeeds): Grant => ({
     const value = parameters.get('device_code')
     if (value === undefined) throw new OAuthError('invalid_request', 'Missing parameters: device_code')
     const device = await findByDeviceCode(db, value)
-    if (!device) throw invalid()
+    if (!device) throw invalidGrant(what, 'unknown')
     const { approval } = device
     // nobody is known by name before somebody decided, and of a public client not even that it is the client
     const refuse = (error: OAuthError, reason: string): GrantAnswer =>

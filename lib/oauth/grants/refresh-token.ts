@@ -95,7 +95,7 @@ export const refreshToken = (needs: RefreshTokenNeeds): Grant => ({
     const value = parameters.get('refresh_token')
     if (value === undefined) throw new OAuthError('invalid_request', 'Missing parameters: refresh_token')
     const token = await findToken(db, value, now)
-    if (token?.class !== 'refresh') throw invalid()
+    if (token?.class !== 'refresh') throw invalidGrant('refresh token', 'unknown')
     const refuse = (reason: string) => refusal(db, request, type, token.subjectId, invalid(), reason)
     if (token.applicationId !== client.id) return refuse('another_client')
     if (token.confirmation !== null && !Bun.deepEquals(token.confirmation, confirmation)) {

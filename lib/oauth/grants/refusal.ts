@@ -4,9 +4,9 @@ import type { Db } from '../../database/connect.ts'
 import { OAuthError } from '../error.ts'
 import type { GrantAnswer, GrantRequest } from './grant.ts'
 
-/** One answer for every reason that a code or token is not accepted for (RFC 6749 §5.2). */
-export const invalidGrant = (what: string): OAuthError =>
-  new OAuthError('invalid_grant', `The ${what} is invalid, expired, spent or of another client.`)
+/** One answer for every reason that a code or token is not accepted for (RFC 6749 §5.2); `cause` is for the audit alone. */
+export const invalidGrant = (what: string, cause?: string): OAuthError =>
+  new OAuthError('invalid_grant', `The ${what} is invalid, expired, spent or of another client.`, { cause })
 
 /** Refuses; `reason` is for the audit alone. */
 export const refusal = (
