@@ -1,11 +1,13 @@
 /** Which API resources an application is authorized for, and with which of their scopes. */
-import { write } from '../database/commit.ts'
+import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { findApiResource, scopesOf } from './api-resources.ts'
+import { applicationEvent, settled } from './application-change.ts'
 import type { ApplicationRecord } from './application-records.ts'
+import { refuseChange } from './application-removal.ts'
 import type { Policy } from './applications.ts'
 import type { Caller } from './caller.ts'
-import { change, Lost } from './change.ts'
+import { change } from './change.ts'
 
 export interface AuthorizedApi {
   readonly id: string
@@ -43,7 +45,7 @@ export const authorizedApis = async (db: Db, applicationId: string): Promise<rea
 }
 
 export type RefusedAuthorization =
-  | { readonly refused: 'unknown-api' | 'needs-rbac' | 'already-authorized' }
+  | { readonly refused: 'unknown-api' | 'needs-rbac' | 'already-authorized' | 'not-authorized' }
   | { readonly refused: 'unknown-scopes' | 'forbidden'; readonly scopes: readonly string[] }
 
 export interface Authorization {
@@ -85,16 +87,130 @@ export const authorizeApi = async (
       ...(rows.length > 0 ? [write(db.insertInto('application_scope').values(rows))] : []),
     ],
     events: [
-      {
-        event: 'application-api-authorized',
-        target: id,
-        data: { name, api: api.identifier, policy, scopes },
-        applicationId: id,
-        outcome: 'Success',
-      },
+      applicationEvent('application-api-authorized', id, { name, api: api.identifier, policy, scopes }),
     ],
     administrative: true,
   })
-  if (outcome === 'conflict') throw new Lost('the application or the API resource changed meanwhile')
+  settled(outcome)
+  return undefined
+}
+
+const findAuthorized = (db: Db, applicationId: string, apiResourceId: string) =>
+  db
+    .selectFrom('application_api')
+    .innerJoin('api_resource', 'api_resource.id', 'application_api.api_resource_id')
+    .select(['api_resource.id', 'identifier'])
+    .where('application_id', '=', applicationId)
+    .where('api_resource_id', '=', apiResourceId)
+    .executeTakeFirst()
+
+const authorizedScopes = async (db: Db, applicationId: string, apiResourceId: string) => {
+  const rows = await db
+    .selectFrom('application_scope')
+    .innerJoin('scope', 'scope.name', 'application_scope.scope_name')
+    .select('scope.name')
+    .where('application_id', '=', applicationId)
+    .where('api_resource_id', '=', apiResourceId)
+    .orderBy('scope.name')
+    .execute()
+  return rows.map(({ name }) => name)
+}
+
+/** Takes scopes from the application, and from its own roles: what they give must be authorized for it. */
+const withdraw = (db: Db, applicationId: string, scopes: readonly string[]): readonly Write[] => {
+  if (scopes.length === 0) return []
+  const own = db
+    .selectFrom('role')
+    .select('id')
+    .where('audience_type', '=', 'application')
+    .where('audience_id', '=', applicationId)
+  const given = db.selectFrom('role_permission').select('role_id').where('scope_name', 'in', scopes)
+  return [
+    write(
+      db
+        .updateTable('role')
+        .set((eb) => ({ edition: eb('edition', '+', 1) }))
+        .where('id', 'in', own)
+        .where('id', 'in', given),
+    ),
+    write(db.deleteFrom('role_permission').where('scope_name', 'in', scopes).where('role_id', 'in', own)),
+    exactly(
+      scopes.length,
+      db
+        .deleteFrom('application_scope')
+        .where('application_id', '=', applicationId)
+        .where('scope_name', 'in', scopes),
+    ),
+  ]
+}
+
+/** Adds and removes scopes of an API that the application is authorized for; one in both lists is removed. */
+export const changeAuthorization = async (
+  db: Db,
+  caller: Caller,
+  now: Date,
+  application: ApplicationRecord,
+  asked: {
+    readonly apiResourceId: string
+    readonly added: readonly string[]
+    readonly removed: readonly string[]
+  },
+): Promise<RefusedAuthorization | undefined> => {
+  const { id, name } = application
+  const api = await findAuthorized(db, id, asked.apiResourceId)
+  if (!api) return { refused: 'not-authorized' }
+  const known = new Set((await scopesOf(db, api.id)).map((scope) => scope.name))
+  const unknown = [...asked.added, ...asked.removed].filter((scope) => !known.has(scope))
+  if (unknown.length > 0) return { refused: 'unknown-scopes', scopes: [...new Set(unknown)] }
+  const current = new Set(await authorizedScopes(db, id, api.id))
+  const wanted = current.union(new Set(asked.added)).difference(new Set(asked.removed))
+  const [added, removed] = [[...wanted.difference(current)], [...current.difference(wanted)]]
+  const lacking = added.filter((scope) => !caller.may(scope))
+  if (lacking.length > 0) return { refused: 'forbidden', scopes: lacking }
+  const refused = removed.length > 0 ? await refuseChange(db, caller, application) : undefined
+  if (refused) return { refused: 'forbidden', scopes: refused.lacking }
+  if (added.length + removed.length === 0) return undefined
+  const rows = added.map((scope) => ({ application_id: id, scope_name: scope }))
+  const outcome = await change(db, caller, now, {
+    writes: [
+      ...withdraw(db, id, removed),
+      ...(rows.length > 0 ? [write(db.insertInto('application_scope').values(rows))] : []),
+    ],
+    events: [applicationEvent('application-api-changed', id, { name, api: api.identifier, added, removed })],
+    administrative: true,
+  })
+  settled(outcome)
+  return undefined
+}
+
+/** Takes an API resource from the application with all its scopes; one that it does not have is gone already. */
+export const withdrawApi = async (
+  db: Db,
+  caller: Caller,
+  now: Date,
+  application: ApplicationRecord,
+  apiResourceId: string,
+): Promise<RefusedAuthorization | undefined> => {
+  const { id, name } = application
+  const api = await findAuthorized(db, id, apiResourceId)
+  if (!api) return undefined
+  const refused = await refuseChange(db, caller, application)
+  if (refused) return { refused: 'forbidden', scopes: refused.lacking }
+  const scopes = await authorizedScopes(db, id, api.id)
+  const outcome = await change(db, caller, now, {
+    writes: [
+      ...withdraw(db, id, scopes),
+      exactly(
+        1,
+        db
+          .deleteFrom('application_api')
+          .where('application_id', '=', id)
+          .where('api_resource_id', '=', api.id),
+      ),
+    ],
+    events: [applicationEvent('application-api-removed', id, { name, api: api.identifier, scopes })],
+    administrative: true,
+  })
+  settled(outcome)
   return undefined
 }

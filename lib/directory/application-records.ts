@@ -16,6 +16,8 @@ export interface ApplicationRecord {
   readonly sealedSecret: string
   readonly disabledAt: string | null
   readonly revokedAt: string | null
+  /** Grows with every change; a change is guarded by the one it was decided on. */
+  readonly edition: number
   /** The ApplicationModel without the name, which is `name`, and without what has a column of its own. */
   readonly model: Settings
   /** The OpenIDConnectConfiguration without id and secret; undefined when the application does not speak OAuth. */
@@ -35,6 +37,7 @@ const toRecord = (row: Selectable<ApplicationTable>): ApplicationRecord => {
     sealedSecret: row.client_secret,
     disabledAt: row.disabled_at,
     revokedAt: row.revoked_at,
+    edition: row.edition,
     model: parseSettings(row.model),
     oidc: Object.keys(oidc).length === 0 ? undefined : oidc,
   }
@@ -55,6 +58,34 @@ export const findApplication = async (
   return row && toRecord(row)
 }
 
+/** The application of that name in the organization. */
+export const findApplicationByName = async (
+  db: Db,
+  organizationId: string,
+  name: string,
+): Promise<ApplicationRecord | undefined> => {
+  const row = await db
+    .selectFrom('application')
+    .selectAll()
+    .where('name', '=', name)
+    .where('organization_id', '=', organizationId)
+    .executeTakeFirst()
+  return row && toRecord(row)
+}
+
+/** The roles whose audience is the application, by name. */
+export const rolesOfApplication = (
+  db: Db,
+  applicationId: string,
+): Promise<readonly { readonly id: string; readonly name: string }[]> =>
+  db
+    .selectFrom('role')
+    .select(['id', 'name'])
+    .where('audience_type', '=', 'application')
+    .where('audience_id', '=', applicationId)
+    .orderBy('name')
+    .execute()
+
 export const applicationAttributes = ['name', 'clientId', 'issuer'] as const
 export type ApplicationFilter = Filter<(typeof applicationAttributes)[number]>
 
@@ -70,12 +101,22 @@ export const listApplications = async (
   db: Db,
   organizationId: string,
   filter: ApplicationFilter,
-  { limit, offset }: { readonly limit: number; readonly offset: number },
+  {
+    limit,
+    offset,
+    without = [],
+  }: {
+    readonly limit: number
+    readonly offset: number
+    /** Names of applications that are left out. */
+    readonly without?: readonly string[]
+  },
 ): Promise<{ readonly total: number; readonly items: readonly ApplicationRecord[] }> => {
-  const matched = db
+  const all = db
     .selectFrom('application')
     .where('organization_id', '=', organizationId)
     .where(matching(filter, columns))
+  const matched = without.length > 0 ? all.where('name', 'not in', without) : all
   const [rows, { total }] = await Promise.all([
     matched.selectAll().orderBy('id').limit(limit).offset(offset).execute(),
     matched.select((eb) => eb.fn.countAll().as('total')).executeTakeFirstOrThrow(),

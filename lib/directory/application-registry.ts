@@ -1,9 +1,10 @@
 /** Applications written: registered, changed, their OAuth settings replaced. Secrets come sealed. */
-import { exactly, type Write, write } from '../database/commit.ts'
+import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { applicationEvent, changedSettings, rewritten, settled } from './application-change.ts'
 import type { ApplicationRecord, Settings } from './application-records.ts'
 import type { Caller } from './caller.ts'
-import { change, Lost } from './change.ts'
+import { change } from './change.ts'
 import { lacksToChange } from './impersonation-power.ts'
 
 /** Why an application is not written; `forbidden` names what the caller would have to hold. */
@@ -51,11 +52,6 @@ const isClientIdTaken = async (db: Db, clientId: string): Promise<boolean> => {
   return taken.some((row) => row !== undefined)
 }
 
-/** What others did in between is found when it is decided again. */
-const settled = (outcome: 'committed' | 'conflict') => {
-  if (outcome === 'conflict') throw new Lost('another application took the name or the client id meanwhile')
-}
-
 /** Registers an application. */
 export const createApplication = async (
   db: Db,
@@ -85,13 +81,11 @@ export const createApplication = async (
   const outcome = await change(db, caller, now, {
     writes: [write(db.insertInto('application').values(row)), ...(registration?.writes ?? [])],
     events: [
-      {
-        event: registration ? 'client-registered' : 'application-created',
-        target: id,
-        data: { name, enabled, ...(oauth.settings ? { clientId: oauth.clientId } : {}) },
-        applicationId: id,
-        outcome: 'Success',
-      },
+      applicationEvent(registration ? 'client-registered' : 'application-created', id, {
+        name,
+        enabled,
+        ...(oauth.settings ? { clientId: oauth.clientId } : {}),
+      }),
     ],
     administrative: true,
   })
@@ -105,8 +99,6 @@ export interface ApplicationChange {
   /** Top-level objects of the model, each replaced whole. */
   readonly model: Settings
 }
-
-const isEqual = (one: unknown, other: unknown) => Bun.deepEquals(one, other, true)
 
 /** Changes what is given; what is as it was already is not written. */
 export const updateApplication = async (
@@ -124,34 +116,24 @@ export const updateApplication = async (
     return { refused: 'name-taken' }
   const switched = asked.enabled !== undefined && asked.enabled !== (application.disabledAt === null)
   const settings = Object.keys(asked.model).filter(
-    (key) => !isEqual(asked.model[key], application.model[key]),
+    (key) => !Bun.deepEquals(asked.model[key], application.model[key], true),
   )
   if (!renamed && !switched && settings.length === 0) return undefined
   const time = now.toISOString()
-  const query = db
-    .updateTable('application')
-    .set({
-      modified_at: time,
-      ...(renamed ? { name: asked.name } : {}),
-      ...(switched ? { disabled_at: asked.enabled ? null : time } : {}),
-      ...(settings.length > 0 ? { model: JSON.stringify({ ...application.model, ...asked.model }) } : {}),
-    })
-    .where('id', '=', id)
+  const columns = {
+    ...(renamed ? { name: asked.name } : {}),
+    ...(switched ? { disabled_at: asked.enabled ? null : time } : {}),
+    ...(settings.length > 0 ? { model: JSON.stringify({ ...application.model, ...asked.model }) } : {}),
+  }
   const outcome = await change(db, caller, now, {
-    writes: [exactly(1, query)],
+    writes: [rewritten(db, application, now, columns)],
     events: [
-      {
-        event: 'application-updated',
-        target: id,
-        data: {
-          name: application.name,
-          changed: settings,
-          ...(renamed ? { renamedTo: asked.name } : {}),
-          ...(switched ? { enabled: asked.enabled } : {}),
-        },
-        applicationId: id,
-        outcome: 'Success',
-      },
+      applicationEvent('application-updated', id, {
+        name: application.name,
+        changed: settings,
+        ...(renamed ? { renamedTo: asked.name } : {}),
+        ...(switched ? { enabled: asked.enabled } : {}),
+      }),
     ],
     administrative: true,
   })
@@ -172,29 +154,23 @@ export const replaceOAuth = async (
   if (lacking.length > 0) return { refused: 'forbidden', lacking }
   const renamed = clientId !== application.clientId
   if (renamed && (await isClientIdTaken(db, clientId))) return { refused: 'client-id-taken' }
-  const keys = new Set([...Object.keys(oidc ?? {}), ...Object.keys(settings)])
-  const changed = [...keys].filter((key) => !isEqual(oidc?.[key], settings[key])).sort()
+  const changed = changedSettings(oidc, settings)
   const { sealedSecret } = secret
   if (!renamed && sealedSecret === undefined && changed.length === 0) return undefined
-  const query = db
-    .updateTable('application')
-    .set({
-      modified_at: now.toISOString(),
-      oidc: JSON.stringify(settings),
-      ...(renamed ? { client_id: clientId } : {}),
-      ...(sealedSecret === undefined ? {} : { client_secret: sealedSecret }),
-    })
-    .where('id', '=', id)
+  const columns = {
+    oidc: JSON.stringify(settings),
+    ...(renamed ? { client_id: clientId } : {}),
+    ...(sealedSecret === undefined ? {} : { client_secret: sealedSecret }),
+  }
   const outcome = await change(db, caller, now, {
-    writes: [exactly(1, query)],
+    writes: [rewritten(db, application, now, columns)],
     events: [
-      {
-        event: 'application-protocol-updated',
-        target: id,
-        data: { name, clientId, changed, ...(sealedSecret === undefined ? {} : { secretChanged: true }) },
-        applicationId: id,
-        outcome: 'Success',
-      },
+      applicationEvent('application-protocol-updated', id, {
+        name,
+        clientId,
+        changed,
+        ...(sealedSecret === undefined ? {} : { secretChanged: true }),
+      }),
     ],
     administrative: true,
   })

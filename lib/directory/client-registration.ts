@@ -2,13 +2,15 @@
  * Clients that register themselves (RFC 7591) and manage their registration (RFC 7592). What an administrator has
  * granted beyond a registration takes the client's own hand off it.
  */
-import { exactly, holds, type Write, write } from '../database/commit.ts'
+import { holds, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { applicationEvent, changedSettings, rewritten, settled } from './application-change.ts'
+import { removal } from './application-end.ts'
 import type { ApplicationRecord, Settings } from './application-records.ts'
 import { findApplication } from './application-records.ts'
 import type { Refused } from './application-registry.ts'
 import type { Caller } from './caller.ts'
-import { change, Lost } from './change.ts'
+import { change } from './change.ts'
 import { registrableGrants } from './client-abilities.ts'
 import { hasSubjectToken, lacksToChange } from './impersonation-power.ts'
 
@@ -89,54 +91,15 @@ export const replaceRegistration = async (
   ]
   if (lacking.length > 0) return { refused: 'forbidden', lacking }
   if (await isNameTaken(db, registration, name)) return { refused: 'name-taken' }
-  const keys = new Set([...Object.keys(oidc ?? {}), ...Object.keys(settings)])
-  const changed = [...keys].filter((key) => !Bun.deepEquals(oidc?.[key], settings[key], true)).sort()
+  const changed = changedSettings(oidc, settings)
   const outcome = await change(db, caller, now, {
-    writes: [
-      exactly(
-        1,
-        db
-          .updateTable('application')
-          .set({ name, oidc: JSON.stringify(settings), modified_at: now.toISOString() })
-          .where('id', '=', id),
-      ),
-    ],
-    events: [
-      {
-        event: 'client-updated',
-        target: id,
-        data: { clientId, name, changed },
-        applicationId: id,
-        outcome: 'Success',
-      },
-    ],
+    writes: [rewritten(db, registration, now, { name, oidc: JSON.stringify(settings) })],
+    events: [applicationEvent('client-updated', id, { clientId, name, changed })],
     administrative: true,
   })
-  if (outcome === 'conflict') throw new Lost('another application took the name meanwhile')
+  settled(outcome)
   return undefined
 }
-
-/** Ends what the client's tokens hang on; a browser session is not the client's, its tokens die with the client. */
-const endTokens = (db: Db, applicationId: string, now: Date): Write =>
-  write(
-    db
-      .updateTable('lineage')
-      .set({ ended_at: now.toISOString(), ended_by: 'client-deleted' })
-      .where('ended_at', 'is', null)
-      .where('kind', '!=', 'session')
-      .where('id', 'in', (eb) =>
-        eb
-          .selectFrom('token')
-          .select('lineage_id')
-          .where('application_id', '=', applicationId)
-          .union(
-            eb
-              .selectFrom('authorization_code')
-              .select('lineage_id')
-              .where('application_id', '=', applicationId),
-          ),
-      ),
-  )
 
 /** Removes a client with its roles and everything that was issued to it (RFC 7592 §2.3). */
 export const deleteRegistration = async (
@@ -148,24 +111,13 @@ export const deleteRegistration = async (
   const { id, clientId, name } = registration
   const lacking = await lacksToManage(db, caller, registration)
   if (lacking.length > 0) return { refused: 'forbidden', lacking }
+  const { writes } = await removal(db, registration, 'client-deleted', now)
   const outcome = await change(db, caller, now, {
-    writes: [
-      endTokens(db, id, now),
-      write(db.deleteFrom('role').where('audience_type', '=', 'application').where('audience_id', '=', id)),
-      exactly(1, db.deleteFrom('application').where('id', '=', id)),
-    ],
-    events: [
-      {
-        event: 'client-deleted',
-        target: id,
-        data: { clientId, name },
-        applicationId: id,
-        outcome: 'Success',
-      },
-    ],
+    writes,
+    events: [applicationEvent('client-deleted', id, { clientId, name })],
     administrative: true,
   })
-  if (outcome === 'conflict') throw new Lost('something came to depend on the client meanwhile')
+  settled(outcome)
   return undefined
 }
 

@@ -1,6 +1,6 @@
 /**
- * What is there for impersonation to work, of all applications at once: a handful of queries however many there are.
- * Read for `mayact check`; it decides nothing and writes nothing.
+ * What is there for impersonation to work, of all applications at once or of one: a handful of queries however many
+ * there are. Read for `mayact check` and for the application's own page of it; it decides nothing and writes nothing.
  */
 import type { Db } from '../database/connect.ts'
 import { type ApplicationRecord, listApplications } from './application-records.ts'
@@ -49,7 +49,11 @@ const all = { limit: 1_000_000, offset: 0 }
 const key = ({ type, id }: Audience) => `${type} ${id}`
 
 /** As `findClient` reads it: an application that says nothing has roles of its own. */
-const audienceOf = ({ id, organizationId, model }: ApplicationRecord): Audience => {
+export const audienceOf = ({
+  id,
+  organizationId,
+  model,
+}: Pick<ApplicationRecord, 'id' | 'organizationId' | 'model'>): Audience => {
   const roles = model.associatedRoles
   if (typeof roles !== 'object' || roles === null) return { type: 'application', id }
   return 'allowedAudience' in roles && roles.allowedAudience === 'APPLICATION'
@@ -57,7 +61,7 @@ const audienceOf = ({ id, organizationId, model }: ApplicationRecord): Audience 
     : { type: 'organization', id: organizationId }
 }
 
-const authorizations = (db: Db) =>
+const authorizations = (db: Db, only: string | undefined) =>
   db
     .selectFrom('application_api')
     .leftJoin('scope', 'scope.api_resource_id', 'application_api.api_resource_id')
@@ -72,16 +76,20 @@ const authorizations = (db: Db) =>
       'application_api.policy',
       'application_scope.scope_name as scope',
     ])
+    .$if(only !== undefined, (query) => query.where('application_api.application_id', '=', only ?? ''))
     .execute()
 
 const administrators = (db: Db) =>
   db.selectFrom('account_role').select('account_id').where('role_id', '=', administratorRole.id)
 
 /** Grants of scopes that any application is authorized for; Administrator carries none into an application. */
-const grants = (db: Db) =>
+const grants = (db: Db, only: Audience | undefined) =>
   db
     .selectFrom('role_permission')
     .innerJoin('role', 'role.id', 'role_permission.role_id')
+    .$if(only !== undefined, (query) =>
+      query.where('role.audience_type', '=', only?.type ?? '').where('role.audience_id', '=', only?.id ?? ''),
+    )
     .where('role.id', '!=', administratorRole.id)
     .where(({ eb, or }) =>
       or([
@@ -90,10 +98,23 @@ const grants = (db: Db) =>
       ]),
     )
 
-const holdersOf = (db: Db) =>
-  grants(db)
-    .innerJoin('account_role', 'account_role.role_id', 'role.id')
-    .innerJoin('account', 'account.id', 'account_role.account_id')
+/** Who has which role, himself or by a group. */
+const memberships = (db: Db) =>
+  db
+    .selectFrom('account_role')
+    .select(['account_id', 'role_id'])
+    .unionAll(
+      db
+        .selectFrom('group_role')
+        .innerJoin('group_member', 'group_member.group_id', 'group_role.group_id')
+        .select(['account_id', 'role_id']),
+    )
+    .as('membership')
+
+const holdersOf = (db: Db, only: Audience | undefined) =>
+  grants(db, only)
+    .innerJoin(memberships(db), 'membership.role_id', 'role.id')
+    .innerJoin('account', 'account.id', 'membership.account_id')
     .select(['role.audience_type as type', 'role.audience_id as id', 'role_permission.scope_name as scope'])
     .select((eb) => [eb.fn.min('account.id').as('first'), eb.fn.max('account.id').as('last')])
     .where('account.locked_at', 'is', null)
@@ -116,14 +137,19 @@ const activePeople = (db: Db, organizationId: string) =>
     .where('disabled_at', 'is', null)
     .orderBy('id')
 
-/** Reads all of it for the organization. */
-export const readReadiness = async (db: Db, organizationId: string): Promise<Readiness> => {
+/** Reads all of it for the organization, or what concerns the one application. */
+export const readReadiness = async (
+  db: Db,
+  organizationId: string,
+  only?: ApplicationRecord,
+): Promise<Readiness> => {
   const people = activePeople(db, organizationId)
+  const audience = only && audienceOf(only)
   const [applications, authorized, roleRows, holderRows, names, scopes, administrator, others] =
     await Promise.all([
-      listApplications(db, organizationId, [], all),
-      authorizations(db),
-      grants(db)
+      only ? { items: [only] } : listApplications(db, organizationId, [], all),
+      authorizations(db, only?.id),
+      grants(db, audience)
         .select([
           'role.id as roleId',
           'role.name',
@@ -133,11 +159,16 @@ export const readReadiness = async (db: Db, organizationId: string): Promise<Rea
         ])
         .orderBy('role.id')
         .execute(),
-      holdersOf(db),
+      holdersOf(db, audience),
       db
         .selectFrom('role')
         .select(['audience_type as type', 'audience_id as id', 'name'])
         .where('organization_id', '=', organizationId)
+        .$if(audience !== undefined, (query) =>
+          query
+            .where('audience_type', '=', audience?.type ?? '')
+            .where('audience_id', '=', audience?.id ?? ''),
+        )
         .execute(),
       db.selectFrom('scope').select(['name', 'api_resource_id as api']).execute(),
       people.where('id', 'in', administrators(db)).executeTakeFirst(),

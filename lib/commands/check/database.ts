@@ -9,7 +9,7 @@ import type { Config } from '../../config.ts'
 import type { Db } from '../../database/connect.ts'
 import { schemaVersion } from '../../database/migrate.ts'
 import type { Database } from '../../database/schema.ts'
-import { type Finding, ok, reasonOf, wrong } from './finding.ts'
+import { type Finding, ok, reasonOf, wrong } from '../../impersonation/readiness/finding.ts'
 
 const about = 'database'
 

@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../config.ts'
 import type { Db } from '../../database/connect.ts'
+import { type Finding, lasting, note, ok, wrong } from '../../impersonation/readiness/finding.ts'
 import { EncryptionKeyError, ensureSameKey, openVault, SealError, type Vault } from '../../keys/secrets.ts'
-import { type Finding, lasting, note, ok, wrong } from './finding.ts'
 
 const about = 'encryption key'
 

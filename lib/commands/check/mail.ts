@@ -3,7 +3,7 @@
 import type { Email } from '../../config/email.ts'
 import type { Config } from '../../config.ts'
 import { smtpOptions } from '../../email/smtp.ts'
-import { type Finding, note, ok, wrong } from './finding.ts'
+import { type Finding, note, ok, wrong } from '../../impersonation/readiness/finding.ts'
 
 const about = 'mail'
 const patience = 10_000

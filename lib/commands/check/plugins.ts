@@ -1,8 +1,8 @@
 /** The plugins folder, loaded as a start would load it. */
 import { existsSync } from 'node:fs'
 import { type Config, ConfigurationError } from '../../config.ts'
+import { type Finding, note, ok, wrong } from '../../impersonation/readiness/finding.ts'
 import { createLog } from '../../log.ts'
-import { type Finding, note, ok, wrong } from './finding.ts'
 
 const about = 'plugins'
 const mend = 'correct the file, or move it away: the server does not start with it'

@@ -1,7 +1,8 @@
 /** The report for people: aligned, one line a finding, the calls below it. */
+
+import type { ApplicationReport } from '../../impersonation/readiness/application.ts'
+import type { Call, Finding, State } from '../../impersonation/readiness/finding.ts'
 import { harmless, type Paint } from '../paint.ts'
-import type { ApplicationReport } from './application.ts'
-import type { Call, Finding, State } from './finding.ts'
 import type { Inspection } from './inspect.ts'
 
 const marks = { ok: ['✓', 'green'], wrong: ['✗', 'red'], note: ['!', 'yellow'] } as const satisfies Record<

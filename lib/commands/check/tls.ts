@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type { Config } from '../../config.ts'
-import { type Finding, lasting, note, ok, reasonOf, wrong } from './finding.ts'
+import { type Finding, lasting, note, ok, reasonOf, wrong } from '../../impersonation/readiness/finding.ts'
 
 const about = 'TLS'
 

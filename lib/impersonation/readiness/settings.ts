@@ -2,7 +2,7 @@
 import { tokenExchangeGrant } from '../../directory/applications.ts'
 import type { ApplicationState } from '../../directory/readiness.ts'
 import { type Finding, ok, wrong } from './finding.ts'
-import { type Plan, patchApplication, putOAuth } from './plan.ts'
+import { type Plan, patchApplication, putOAuth, regenerateSecret } from './plan.ts'
 
 type Settings = Readonly<Record<string, unknown>>
 
@@ -72,7 +72,10 @@ export const checkSettings = (
 ): readonly Finding[] => {
   const { application } = state
   const findings: Finding[] = []
-  if (application.revokedAt !== null) findings.push(wrong('active', 'was revoked', 'register another one'))
+  if (application.revokedAt !== null) {
+    const calls = [plan.add(regenerateSecret(state))]
+    findings.push({ ...wrong('active', 'was revoked'), calls })
+  }
   if (application.disabledAt !== null) {
     const calls = [plan.add(patchApplication(state, { applicationEnabled: true }))]
     findings.push({ ...wrong('active', 'is disabled'), calls })

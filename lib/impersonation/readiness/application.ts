@@ -38,7 +38,8 @@ const checkApi = (state: ApplicationState, { apiOf }: Readiness, plan: Plan): Fi
     )
   }
   if (state.apis.has(apiId)) {
-    return wrong(about, `is authorized for it without ${permission}`, addScopes(state, [permission]))
+    const calls = [plan.add(addScopes(state, apiId, [permission]))]
+    return { ...wrong(about, `is authorized for it without ${permission}`), calls }
   }
   return { ...wrong(about, says), calls: [plan.add(authorizeApi(state, apiId, [permission]))] }
 }
@@ -103,10 +104,8 @@ const checkSubject = (state: ApplicationState, readiness: Readiness, plan: Plan)
   const calls: number[] = []
   const usersApi = readiness.apiOf.get(usualScopes[0] ?? '')
   if (authorized.length === 0 && usersApi !== undefined) {
-    if (state.apis.has(usersApi)) {
-      return note(about, 'the application has no API scopes', addScopes(state, usualScopes))
-    }
-    calls.push(plan.add(authorizeApi(state, usersApi, usualScopes)))
+    const call = state.apis.has(usersApi) ? addScopes : authorizeApi
+    calls.push(plan.add(call(state, usersApi, usualScopes)))
   }
   const permissions = authorized.length > 0 ? authorized : usualScopes
   const role = state.roles.find(

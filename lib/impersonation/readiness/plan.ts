@@ -50,12 +50,22 @@ export const authorizeApi = (
   body: { id: apiId, policyIdentifier: 'RBAC', scopes },
 })
 
-/** No call adds a scope to an API that is authorized already: a script does. */
-export const addScopes = ({ application }: ApplicationState, scopes: readonly string[]): string => {
-  const quote = (text: string) => `'${text.replaceAll("'", "''")}'`
-  const rows = scopes.map((scope) => `(${quote(application.id)}, ${quote(scope)})`).join(', ')
-  return `run with \`mayact db exec\`: insert into application_scope (application_id, scope_name) values ${rows};`
-}
+/** The application may use the API, which it is authorized for already, with these scopes as well. */
+export const addScopes = (
+  { application }: ApplicationState,
+  apiId: string,
+  scopes: readonly string[],
+): Call => ({
+  method: 'PATCH',
+  path: `${applicationsPath}/${application.id}/authorized-apis/${apiId}`,
+  body: { addedScopes: scopes, removedScopes: [] },
+})
+
+/** A new secret, which makes a revoked client active again. */
+export const regenerateSecret = ({ application }: ApplicationState): Call => ({
+  method: 'POST',
+  path: `${applicationsPath}/${application.id}/inbound-protocols/oidc/regenerate-secret`,
+})
 
 const freeName = ({ audience }: ApplicationState, { isTaken }: Readiness, name: string): string => {
   for (let number = 1; ; number += 1) {
