@@ -1,6 +1,6 @@
 /**
  * `bun run release [--out FOLDER] [PLATFORM…]`: dist/release with a binary for each platform, or for those named,
- * SHA256SUMS and an SBOM (CycloneDX). The platforms' Bun comes from the package registry, is checked against the
+ * the npm package for resource servers, SHA256SUMS and an SBOM (CycloneDX). The platforms' Bun comes from the package registry, is checked against the
  * registry's own checksum, and is kept in node_modules/.cache.
  */
 import { createHash } from 'node:crypto'
@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { $ } from 'bun'
 import { dependencies, version } from './package.json'
+import { packResource } from './release-resource.ts'
 
 const { values, positionals: wanted } = parseArgs({
   options: { out: { type: 'string', default: 'dist/release' } },
@@ -119,6 +120,7 @@ for (const target of targets) {
   if (wanted.length > 0 && !wanted.includes(target.name)) continue
   files.push(await build(target))
 }
+files.push(await packResource(out))
 const sbom = join(out, `mayact-${version}.cdx.json`)
 const document = {
   bomFormat: 'CycloneDX',

@@ -1,7 +1,7 @@
 /** `bun run release`: what lies beside the binary says the truth about it. */
 import { expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import lock from '../bun.lock' with { type: 'jsonc' }
 import { dependencies, version } from '../package.json'
@@ -49,17 +49,28 @@ test('a release has the checksums of its files, and an SBOM with every package i
   const { code, text } = release('--out', out, platform)
   expect([code, text.includes('SHA256SUMS')]).toEqual([0, false])
   const suffix = process.platform === 'win32' ? '.exe' : ''
-  const [binary, sbom] = [`mayact-${version}-${platform}${suffix}`, `mayact-${version}.cdx.json`]
-  expect(readdirSync(out).sort()).toEqual(['SHA256SUMS', binary, sbom].sort())
+  const binary = `mayact-${version}-${platform}${suffix}`
+  const [module, sbom] = [`mayact-${version}.tgz`, `mayact-${version}.cdx.json`]
+  expect(readdirSync(out).sort()).toEqual(['SHA256SUMS', binary, module, sbom].sort())
 
   const lines = (await Bun.file(join(out, 'SHA256SUMS')).text()).trimEnd().split('\n')
   const wanted = await Promise.all(
-    [binary, sbom].map(async (name) => {
+    [binary, module, sbom].map(async (name) => {
       const bytes = await Bun.file(join(out, name)).bytes()
       return `${createHash('sha256').update(bytes).digest('hex')}  ${name}`
     }),
   )
   expect(lines).toEqual(wanted)
+  Bun.spawnSync(['tar', '-xzf', module], { cwd: out })
+  mkdirSync(join(out, 'node_modules'))
+  renameSync(join(out, 'package'), join(out, 'node_modules', 'mayact'))
+  symlinkSync(join(root, 'node_modules', 'jose'), join(out, 'node_modules', 'jose'))
+  const program = "import('mayact/resource').then((module) => console.log(Object.keys(module).sort().join()))"
+  const imported = Bun.spawnSync(['node', '--input-type=module', '-e', program], { cwd: out })
+  expect(`${imported.stdout}${imported.stderr}`).toBe(
+    'Refused,readOnlyWhileImpersonated,requireNoImpersonation,requireScope,resource\n',
+  )
+
   const said = Bun.spawnSync([join(out, binary), '--version'], { cwd: out })
   expect(`${said.stdout}`).toBe(`mayact ${version}\n`)
 
