@@ -2,7 +2,10 @@ import { Hono } from 'hono'
 import type { GuardNeeds } from '../access/guard.ts'
 import type { Db } from '../database/connect.ts'
 import type { Vault } from '../keys/secrets.ts'
-import { apiResources } from './api-resources.ts'
+import { allScopes } from './api-resources/all-scopes.ts'
+import { apiResources } from './api-resources/api-resources.ts'
+import { apiResourceCollections } from './api-resources/collections.ts'
+import { allDetailsTypes } from './api-resources/details-types.ts'
 import { applications } from './applications/applications.ts'
 import type { OAuthRules } from './applications/oauth-settings.ts'
 import { configMgt } from './config-mgt/config-mgt.ts'
@@ -38,6 +41,9 @@ export const api = (needs: ApiNeeds) => {
     .route('/identity/config-mgt/v1.0', configMgt(needs))
     .route('/server/v1/configs', configs(needs))
     .route('/server/v1/api-resources', apiResources(needs))
+    .route('/server/v1/scopes', allScopes(needs))
+    .route('/server/v1/authorization-details-types', allDetailsTypes(needs))
+    .route('/server/v1/meta/api-resource-collections', apiResourceCollections(needs))
     .route('/server/v1/applications', applications(needs))
     .route('/server/v1/oidc/scopes', oidcScopes(needs))
     .route(registerPath, needs.registration ? registration(needs, needs.registration) : new Hono())

@@ -1,4 +1,4 @@
-/** API resources and their scopes: found, listed, and brought in at start-up. */
+/** API resources and their scopes: found and listed. */
 import { sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
 import { type Filter, matching } from './condition.ts'
@@ -24,6 +24,8 @@ export interface ApiResource {
   readonly description: string | null
   readonly type: string
   readonly requiresAuthorization: boolean
+  /** Grows with every change of it or of its scopes. */
+  readonly edition: number
 }
 
 export interface Scope {
@@ -36,7 +38,15 @@ export interface Scope {
 const select = (db: Db) =>
   db
     .selectFrom('api_resource')
-    .select(['id', 'identifier', 'name', 'description', 'type', 'authorization_required_at as required'])
+    .select([
+      'id',
+      'identifier',
+      'name',
+      'description',
+      'type',
+      'authorization_required_at as required',
+      'edition',
+    ])
 
 type Row = Awaited<ReturnType<ReturnType<typeof select>['execute']>>[number]
 
@@ -50,12 +60,28 @@ export const findApiResource = async (db: Db, id: string): Promise<ApiResource |
   return row && toApiResource(row)
 }
 
+const selectScopes = (db: Db) =>
+  db.selectFrom('scope').select(['id', 'name', 'display_name as displayName', 'description'])
+
 /** The scopes of an API resource by name. */
 export const scopesOf = (db: Db, apiResourceId: string): Promise<readonly Scope[]> =>
-  db
-    .selectFrom('scope')
-    .select(['id', 'name', 'display_name as displayName', 'description'])
+  selectScopes(db).where('api_resource_id', '=', apiResourceId).orderBy('name').execute()
+
+/** The scope of an API resource with that name or that id. */
+export const findScope = (
+  db: Db,
+  apiResourceId: string,
+  by: { readonly column: 'name' | 'id'; readonly value: string },
+): Promise<Scope | undefined> =>
+  selectScopes(db)
     .where('api_resource_id', '=', apiResourceId)
+    .where(by.column, '=', by.value)
+    .executeTakeFirst()
+
+/** All scopes to which the filter applies, by name. */
+export const listScopes = (db: Db, filter: Filter<'name'>): Promise<readonly Scope[]> =>
+  selectScopes(db)
+    .where(matching(filter, { name: sql.ref('name') }))
     .orderBy('name')
     .execute()
 

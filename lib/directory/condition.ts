@@ -2,7 +2,9 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 
 export const operators = ['eq', 'ne', 'co', 'sw', 'ew'] as const
-export type Operator = (typeof operators)[number]
+/** Before and after in the order of the bytes, which is that of both databases. */
+export const orders = ['ge', 'le', 'gt', 'lt'] as const
+export type Operator = (typeof operators)[number] | (typeof orders)[number]
 
 export interface Condition<Attribute extends string> {
   readonly attribute: Attribute
@@ -28,6 +30,14 @@ const compare = (column: RawBuilder<unknown>, operator: Operator, value: string)
       return sql`substr(${column}, 1, length(${text})) = ${text}`
     case 'ew':
       return sql`(length(${column}) >= length(${text}) and substr(${column}, length(${column}) - length(${text}) + 1) = ${text})`
+    case 'ge':
+      return sql`${column} >= ${text}`
+    case 'le':
+      return sql`${column} <= ${text}`
+    case 'gt':
+      return sql`${column} > ${text}`
+    case 'lt':
+      return sql`${column} < ${text}`
   }
 }
 
@@ -45,3 +55,37 @@ export const matching = <Attribute extends string>(
   })
   return sql`(${sql.join(alternatives, sql` or `)})`
 }
+
+const holds = (text: string, operator: Operator, value: string): boolean => {
+  const order = Buffer.compare(Buffer.from(text), Buffer.from(value))
+  switch (operator) {
+    case 'eq':
+      return text === value
+    case 'ne':
+      return text !== value
+    case 'co':
+      return text.includes(value)
+    case 'sw':
+      return text.startsWith(value)
+    case 'ew':
+      return text.endsWith(value)
+    case 'ge':
+      return order >= 0
+    case 'le':
+      return order <= 0
+    case 'gt':
+      return order > 0
+    case 'lt':
+      return order < 0
+  }
+}
+
+/** The same of something that is in no database; `textOf` says what each attribute is. */
+export const matches = <Attribute extends string>(
+  filter: Filter<Attribute>,
+  textOf: (attribute: Attribute) => string,
+): boolean =>
+  filter.length === 0 ||
+  filter.some((conditions) =>
+    conditions.every(({ attribute, operator, value }) => holds(textOf(attribute), operator, value)),
+  )

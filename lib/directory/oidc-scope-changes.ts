@@ -6,18 +6,15 @@ import { change, Lost } from './change.ts'
 import { builtInOidcScopes, type OidcScope, oidcScopesAt } from './oidc-scopes.ts'
 import { loginScope } from './permissions.ts'
 import { isClaim } from './person.ts'
-
-/** RFC 6749 §3.3, and no longer than a scope of an API resource. */
-const nameForm = /^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/
+import { isReservedScope, isScopeToken } from './scope-names.ts'
 
 /**
  * Why no scope of OpenID Connect may be called so: permissions of our own APIs begin with `internal_`, and this one means
  * something to the token endpoint.
  */
 const nameProblem = (name: string): string | undefined => {
-  if (!nameForm.test(name)) return 'has characters that no scope has (RFC 6749 §3.3), or more than 255'
-  if (/^(?:internal_|console:|system$)/i.test(name) || name === loginScope || name === 'offline_access')
-    return 'is reserved'
+  if (!isScopeToken(name)) return 'has characters that no scope has (RFC 6749 §3.3), or more than 255'
+  if (isReservedScope(name) || name === loginScope || name === 'offline_access') return 'is reserved'
   return undefined
 }
 

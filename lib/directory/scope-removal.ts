@@ -1,0 +1,61 @@
+/**
+ * What goes with a scope that is removed. Roles and applications lose it by the tables' references; but tokens, codes and
+ * consents keep names. They lose it, too: whoever makes a scope of the same name later hands it to nobody who had the
+ * old one (design.md §7, invariant 14). What an impersonation was given stays in its row, which is its record.
+ */
+import { type RawBuilder, sql } from 'kysely'
+import { type Write, write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+
+/** Names in one expression: it nests once for each, and neither database nests without end. */
+const atOnce = 50
+
+/** The list with a space around each name, so that a name is found whole. */
+const padded = sql<string>`' ' || scopes || ' '`
+
+const without = (names: readonly string[]): RawBuilder<string> =>
+  names.reduce(
+    (list, name) => sql<string>`replace(${list}, cast(${` ${name} `} as text), ' ')`,
+    sql<string>`(${padded})`,
+  )
+
+const holders = ['token', 'authorization_code', 'device_authorization', 'consent'] as const
+
+/** The writes that take these scopes from everything that was given them; `now` is when. */
+export const scopesGone = (db: Db, names: readonly string[], now: Date): readonly Write[] => {
+  if (names.length === 0) return []
+  const chunks = Array.from({ length: Math.ceil(names.length / atOnce) }, (_, index) =>
+    names.slice(index * atOnce, (index + 1) * atOnce),
+  )
+  const forgotten = chunks.flatMap((chunk) =>
+    holders.map((table) => {
+      const left = without(chunk)
+      const query = db.updateTable(table).set({ scopes: sql<string>`trim(${left})` })
+      return write(query.where(sql<boolean>`${left} <> ${padded}`))
+    }),
+  )
+  const edition = sql<number>`edition + 1`
+  return [
+    ...forgotten,
+    write(
+      db
+        .updateTable('role')
+        .set({ edition, modified_at: now.toISOString() })
+        .where(
+          'id',
+          'in',
+          db.selectFrom('role_permission').select('role_id').where('scope_name', 'in', names),
+        ),
+    ),
+    write(
+      db
+        .updateTable('application')
+        .set({ edition })
+        .where(
+          'id',
+          'in',
+          db.selectFrom('application_scope').select('application_id').where('scope_name', 'in', names),
+        ),
+    ),
+  ]
+}
