@@ -2,6 +2,7 @@
 import { expect } from 'bun:test'
 import { commit, write } from '../lib/database/commit.ts'
 import { rootOrganization } from '../lib/database/migrate.ts'
+import { counted } from '../lib/directory/population.ts'
 import { hashPassword } from '../lib/sign-in/password.ts'
 import { type Booted, basic } from './boot.ts'
 
@@ -26,6 +27,7 @@ export const operator = async ({ db }: Booted, name: string, permissions: readon
         ...times,
       }),
     ),
+    ...counted(db, 'account', rootOrganization.id, [accountId], 1),
     write(
       db.insertInto('role').values({
         id: roleId,
@@ -53,6 +55,7 @@ const tables = [
   'application_scope',
   'audit',
   'idn_config_attribute',
+  'idn_config_file',
   'idn_config_resource',
   'idn_config_type',
   'role',
