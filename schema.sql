@@ -43,6 +43,8 @@ create table account (
 create index account_email on account (lower(email));
 -- lists are in the order of the last three letters of the id, which are random: see population
 create index account_block on account (organization_id, substr(id, 34), id);
+create index account_created on account (organization_id, created_at, id);
+create index account_modified on account (organization_id, modified_at, id);
 
 -- What users are found by: one row for each value of their attributes, as it is compared.
 create table account_value (
@@ -226,7 +228,8 @@ create table session (
   ends_at text not null
 );
 
-create index session_account on session (account_id);
+create index session_account on session (account_id, authenticated_at, id);
+create index session_authenticated on session (authenticated_at, id);
 create index session_browser on session (browser_hash);
 create index session_ends on session (ends_at);
 
@@ -461,11 +464,34 @@ create table audit (
   trace_id text not null,
   -- the process that writes its line
   writer text not null,
-  line_at text
+  line_at text,
+  -- its place in the chain of sealed rows, and the SHA-256 over the link before it and the row; null until it is sealed
+  position integer,
+  link text
 );
 
 create index audit_line on audit (id) where line_at is null;
+create index audit_unsealed on audit (id) where position is null;
+create unique index audit_position on audit (position) where position is not null;
 create index audit_impersonation on audit (impersonation_id);
+
+-- Signed statements that the chain had this link at this position.
+create table audit_checkpoint (
+  position integer primary key not null,
+  link text not null,
+  at text not null,
+  -- a JWS
+  statement text not null
+);
+
+-- What checkpoints are signed with; never removed, since exports are verified with it.
+create table audit_key (
+  kid text primary key not null,
+  -- PKCS #8, sealed with the encryption key, the kid as associated data
+  private_key text not null,
+  public_jwk text not null,
+  created_at text not null
+);
 
 -- Mail that has to leave: written in the commit of what it tells of, sent at least once, with one Message-ID for ever.
 create table outbox (

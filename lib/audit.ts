@@ -30,6 +30,7 @@ const events = {
   'login-failed': { action: 'user-login-failed', impersonation: false },
   logout: { action: 'user-logout', impersonation: false },
   'user-created': { action: 'user-created', impersonation: false },
+  'user-deleted': { action: 'user-deleted', impersonation: false },
   'user-locked': { action: 'user-locked', impersonation: false },
   'user-unlocked': { action: 'user-unlocked', impersonation: false },
   'user-disabled': { action: 'user-disabled', impersonation: false },
@@ -78,6 +79,9 @@ const events = {
   'configuration-reloaded': { action: 'configuration-reloaded', impersonation: false },
   'consent-given': { action: 'consent-given', impersonation: false },
   'consent-denied': { action: 'consent-denied', impersonation: false },
+  'consent-withdrawn': { action: 'consent-withdrawn', impersonation: false },
+  'sessions-ended': { action: 'sessions-ended', impersonation: false },
+  'application-tokens-revoked': { action: 'application-tokens-revoked', impersonation: false },
   'authorization-code-issued': { action: 'authorization-code-issued', impersonation: false },
   'authorization-code-replayed': { action: 'authorization-code-replayed', impersonation: false },
   'token-issued': { action: 'token-issued', impersonation: false },
@@ -176,6 +180,8 @@ export const record = (db: Db, now: Date, trace: Trace, entry: AuditEntry): Writ
     trace_id: trace.id,
     writer: writer.id,
     line_at: null,
+    position: null,
+    link: null,
   }
   return write(insertRow(db, row))
 }

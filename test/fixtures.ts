@@ -5,7 +5,10 @@ import type { Db } from '../lib/database/connect.ts'
 import { rootOrganization } from '../lib/database/migrate.ts'
 import { userNameKey } from '../lib/directory/accounts.ts'
 import { tokenExchangeGrant } from '../lib/directory/applications.ts'
+import { parseAttributes } from '../lib/directory/attributes.ts'
 import { administratorRole } from '../lib/directory/permissions.ts'
+import { counted } from '../lib/directory/population.ts'
+import { addValues } from '../lib/directory/user-values.ts'
 import { hashPassword } from '../lib/sign-in/password.ts'
 import { beginLineage } from '../lib/tokens/lineage.ts'
 import { hashOf, randomValue, storeToken } from '../lib/tokens/token.ts'
@@ -68,6 +71,8 @@ export const account = async (db: Db, asked: AccountFixture): Promise<string> =>
   const memberships = (asked.roles ?? []).map((role_id) => ({ account_id: id, role_id }))
   await written(db, [
     write(db.insertInto('account').values(row)),
+    ...addValues(db, { id, organizationId, attributes: parseAttributes(row.attributes) }),
+    ...counted(db, 'account', organizationId, [id], 1),
     ...(memberships.length > 0 ? [write(db.insertInto('account_role').values(memberships))] : []),
   ])
   return id
@@ -315,12 +320,12 @@ export const impersonatedToken = async (
   return { value, impersonationId, lineageId, sessionId: browser.id }
 }
 
-const counted = ['account', 'role', 'account_role', 'role_permission', 'audit'] as const
+const watched = ['account', 'role', 'account_role', 'role_permission', 'audit'] as const
 
 /** How many rows there are, and what each account and role says: for proving that nothing happened. */
 export const state = async (db: Db) => {
   const counts = await Promise.all(
-    counted.map(async (table) => {
+    watched.map(async (table) => {
       const row = await db
         .selectFrom(table)
         .select((eb) => eb.fn.countAll().as('n'))

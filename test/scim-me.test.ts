@@ -46,6 +46,7 @@ for (const database of databases) {
         userName: 'reader',
         emails: ['r@example.com'],
         [wso2]: { accountLocked: false, accountDisabled: false },
+        active: true,
         roles: [
           {
             value: roleId,
@@ -61,6 +62,7 @@ for (const database of databases) {
           lastModified: expect.any(String),
           location: `${origin}/scim2/Users/${id}`,
           resourceType: 'User',
+          version: 'W/"1"',
         },
       }
       const value = await userToken(db, { application: app, subjectId: id, scopes: ['internal_login'] })

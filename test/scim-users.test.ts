@@ -91,13 +91,16 @@ for (const database of databases) {
         name: { givenName: 'Ida' },
         emails: ['Impersonator@wso2.com'],
         [wso2]: { accountLocked: false, accountDisabled: false },
+        active: true,
         meta: {
           created: expect.any(String),
           lastModified: expect.any(String),
           location,
           resourceType: 'User',
+          version: 'W/"1"',
         },
       })
+      expect(response?.headers.get('etag')).toBe('W/"1"')
       const stored = await row(String(id))
       expect(stored.email).toBe('Impersonator@wso2.com')
       expect(stored.password_hash).toStartWith('$argon2id$')
@@ -290,26 +293,52 @@ for (const database of databases) {
           userName: 'list-anna',
           name: { familyName: 'Lister' },
           [wso2]: { accountLocked: false, accountDisabled: false },
+          active: true,
         },
       ])
     })
 
     test.each([
       ['userName eq', 400, 'invalidFilter'],
-      ['userName eq a or userName eq b', 400, 'invalidFilter'],
-      ['userName gt a', 400, 'invalidFilter'],
+      ['userName eq a or', 400, 'invalidFilter'],
+      ['(userName eq a', 400, 'invalidFilter'],
+      ['not userName eq a', 400, 'invalidFilter'],
+      ['userName xx a', 400, 'invalidFilter'],
+      ['userName', 400, 'invalidFilter'],
+      ['shoeSize eq 42', 400, 'invalidFilter'],
+      ['name eq x', 400, 'invalidFilter'],
+      ['emails[shoe eq x]', 400, 'invalidFilter'],
+      ['emails[type eq work', 400, 'invalidFilter'],
+      ['name[givenName eq x]', 400, 'invalidFilter'],
+      ['active gt true', 400, 'invalidFilter'],
+      ['active eq maybe', 400, 'invalidFilter'],
+      ['userName gt null', 400, 'invalidFilter'],
+      ['meta.created co 2020', 400, 'invalidFilter'],
+      [Array(60).fill('title pr').join(' or '), 400, 'invalidFilter'],
+      [`${'('.repeat(30)}title pr${')'.repeat(30)}`, 400, 'invalidFilter'],
       ['userName eq "\\u0000"', 400, 'invalidFilter'],
       ['password eq x', 400, 'invalidFilter'],
-      ['roles eq x', 400, 'invalidFilter'],
+      ['roles.shoe eq x', 400, 'invalidFilter'],
+      [`title eq "${'x'.repeat(3_000)}"`, 400, 'invalidFilter'],
       ['meta.created ge yesterday', 400, 'invalidFilter'],
     ])('it refuses the filter %s', async (filter, status, scimType) => {
       await refused(['GET', `/scim2/Users?${new URLSearchParams({ filter })}`], status, undefined, scimType)
     })
 
-    test('it sorts nothing', async () => {
-      await refused(['GET', '/scim2/Users?sortBy=userName'], 501, 'Sorting is not supported')
-      await refused(['GET', '/scim2/Users?sortOder=ascending'], 501, 'Sorting is not supported')
-      await refused(['GET', '/scim2/Users?startIndex=x'], 400, undefined, 'invalidValue')
+    test.each([
+      ['startIndex=x'],
+      ['count=1e9'],
+      ['sortBy=shoeSize'],
+      ['sortBy=name'],
+      ['sortBy=password'],
+      ['sortBy=userName&sortOrder=sideways'],
+      ['domain=SECONDARY'],
+    ])('it refuses the list %s', async (query) => {
+      await refused(['GET', `/scim2/Users?${query}`], 400, undefined, 'invalidValue')
+    })
+
+    test.each(['nonsense', 'e30', 'bnVsbA'])('it refuses the cursor %s', async (cursor) => {
+      await refused(['GET', `/scim2/Users?cursor=${cursor}`], 400, undefined, 'invalidCursor')
     })
 
     test('it says which user there is none of', async () => {
@@ -327,7 +356,7 @@ for (const database of databases) {
       const patch = async (...list: readonly Body[]) => {
         const response = await server.send('PATCH', `/scim2/Users/${id}`, operations(...list))
         expect(response.status).toBe(200)
-        const { schemas: _, meta: __, id: ___, ...rest } = await bodyOf(response)
+        const { schemas: _, meta: __, id: ___, active: ____, ...rest } = await bodyOf(response)
         return rest
       }
       const status = { accountLocked: false, accountDisabled: false }
@@ -433,7 +462,9 @@ for (const database of databases) {
       [{ op: 'replace', path: 'userName', value: 'somebody' }, 400, 'mutability'],
       [{ op: 'remove' }, 400, 'noTarget'],
       [{ op: 'replace', path: 'emails[type eq "none"].value', value: 'a@b' }, 400, 'noTarget'],
-      [{ op: 'replace', path: 'emails[shoe eq "none"].value', value: 'a@b' }, 400, 'noTarget'],
+      [{ op: 'replace', path: 'emails[shoe eq "none"].value', value: 'a@b' }, 400, 'invalidFilter'],
+      [{ op: 'replace', path: 'emails[type eq "none"].value', value: 'a@b' }, 400, 'noTarget'],
+      [{ op: 'remove', path: 'userName' }, 400, 'mutability'],
       [{ op: 'replace', path: 'nothing', value: 'x' }, 400, 'invalidPath'],
       [{ op: 'replace', path: 'name.nothing', value: 'x' }, 400, 'invalidPath'],
       [{ op: 'replace', path: 'title[type eq "x"]', value: 'x' }, 400, 'invalidPath'],
@@ -443,7 +474,7 @@ for (const database of databases) {
         400,
         'invalidPath',
       ],
-      [{ op: 'remove', path: wso2 }, 400, 'invalidPath'],
+      [{ op: 'remove', path: 'urn:scim:schemas:extension:custom:User' }, 400, 'invalidPath'],
       [{ op: 'move', path: 'title', value: 'x' }, 400, 'invalidSyntax'],
       [{ op: 'replace', path: 'title' }, 400, 'invalidValue'],
       [{ op: 'replace', path: 'title', value: 5 }, 400, 'invalidValue'],

@@ -6,6 +6,7 @@ import { userNameKey } from './accounts.ts'
 import type { Caller } from './caller.ts'
 import { type Change, change, Lost } from './change.ts'
 import { administratorRole } from './permissions.ts'
+import { counted } from './population.ts'
 
 /** The account that the very first start creates. */
 export interface FirstAdministrator {
@@ -41,8 +42,14 @@ const findMissing = async (db: Db): Promise<readonly string[]> => {
 
 /** Whether nobody is an administrator and nobody has that name: else an account is never touched. */
 const isWanted = async (db: Db, organizationId: string, userName: string): Promise<boolean> => {
-  const [member, account] = await Promise.all([
+  const [member, memberOfGroup, account] = await Promise.all([
     db.selectFrom('account_role').select('account_id').where('role_id', '=', roleId).executeTakeFirst(),
+    db
+      .selectFrom('group_role')
+      .innerJoin('group_member', 'group_member.group_id', 'group_role.group_id')
+      .select('group_member.account_id')
+      .where('group_role.role_id', '=', roleId)
+      .executeTakeFirst(),
     db
       .selectFrom('account')
       .select('id')
@@ -50,7 +57,7 @@ const isWanted = async (db: Db, organizationId: string, userName: string): Promi
       .where('user_name_key', '=', userNameKey(userName))
       .executeTakeFirst(),
   ])
-  return !member && !account
+  return !member && !memberOfGroup && !account
 }
 
 const roleRow = (organizationId: string, time: string) => ({
@@ -86,6 +93,7 @@ const accountWrites = async (
     writes: [
       write(db.insertInto('account').values(account)),
       write(db.insertInto('account_role').values({ account_id: id, role_id: roleId })),
+      ...counted(db, 'account', organizationId, [id], 1),
     ],
     event: {
       event: 'user-created',
@@ -119,12 +127,23 @@ export const ensureAdministrator = async (
   const account = first && wanted ? await accountWrites(db, organizationId, time, first) : undefined
   const permissions = missing.map((scope) => ({ role_id: roleId, scope_name: scope }))
   const ownRole = role
-    ? exactly(1, db.updateTable('role').set({ modified_at: time }).where('id', '=', roleId))
-    : write(db.insertInto('role').values(roleRow(organizationId, time)))
+    ? [
+        exactly(
+          1,
+          db
+            .updateTable('role')
+            .set((eb) => ({ modified_at: time, edition: eb('edition', '+', 1) }))
+            .where('id', '=', roleId),
+        ),
+      ]
+    : [
+        write(db.insertInto('role').values(roleRow(organizationId, time))),
+        ...counted(db, 'role', organizationId, [roleId], 1),
+      ]
   const outcome = await change(db, caller, now, {
     writes: [
       revisionIs(caller.revision),
-      ownRole,
+      ...ownRole,
       ...(permissions.length > 0 ? [write(db.insertInto('role_permission').values(permissions))] : []),
       ...(account?.writes ?? []),
     ],

@@ -127,6 +127,10 @@ const ofName = (name: string): Attribute => {
   return found
 }
 
+/** The attributes of a schema, the readable and the writable; custom ones are not known beforehand. */
+export const attributesOf = (schema: string): readonly Attribute[] =>
+  [...known.values()].filter(({ place }) => (place.length === 1 ? coreSchema : place[0]) === schema)
+
 export const userNameAttribute = ofName('username')
 export const passwordAttribute = ofName('password')
 export const activeAttribute = ofName('active')

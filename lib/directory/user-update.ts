@@ -19,6 +19,7 @@ import { change, Lost } from './change.ts'
 import { changedAttributes, claimsForAudit } from './claims.ts'
 import { administratorBesides } from './last-administrator.ts'
 import { administratorRole, allPermissions } from './permissions.ts'
+import { replaceValues } from './user-values.ts'
 import { aboutUser, type User } from './users.ts'
 
 export interface UserEdit {
@@ -74,13 +75,13 @@ export const updateUser = async (
   if (!status && edit.hashPassword === undefined && changed.length === 0) return { user }
   const passwordHash = await edit.hashPassword?.()
   const at = now.toISOString()
-  const stored = changed.length > 0 ? JSON.stringify(nestAttributes(edit.attributes)) : user.stored
   const version = user.version + (status || passwordHash !== undefined ? 1 : 0)
   const update = db
     .updateTable('account')
     .set({
       version,
-      attributes: stored,
+      edition: user.edition + 1,
+      ...(changed.length > 0 ? { attributes: JSON.stringify(nestAttributes(edit.attributes)) } : {}),
       ...(changed.includes(emailsAttribute.name) ? { email: primaryEmail(edit.attributes) } : {}),
       modified_at: at,
       ...(passwordHash === undefined ? {} : { password_hash: passwordHash, password_shipped_at: null }),
@@ -89,7 +90,8 @@ export const updateUser = async (
     })
     .where('id', '=', user.id)
     .where('version', '=', user.version)
-    .where('attributes', '=', user.stored)
+    .where('edition', '=', user.edition)
+  const described = { id: user.id, organizationId: caller.organizationId, attributes: edit.attributes }
   const facts = aboutUser(caller, user.id)
   const event = (name: AuditEntry['event']) => ({ event: name, ...facts, data: {} })
   const outcome = await change(db, caller, now, {
@@ -97,6 +99,7 @@ export const updateUser = async (
     writes: [
       ...guards,
       exactly(1, update),
+      ...replaceValues(db, user.attributes, described, changed),
       ...(shutsOut || passwordHash !== undefined ? await edit.ending() : []),
     ],
     events: [
@@ -120,5 +123,6 @@ export const updateUser = async (
   })
   if (outcome === 'conflict') throw new Lost('the user has changed')
   const { attributes, locked, disabled } = edit
-  return { user: { ...user, version, attributes, stored, locked, disabled, modifiedAt: at } }
+  const { edition } = user
+  return { user: { ...user, version, edition: edition + 1, attributes, locked, disabled, modifiedAt: at } }
 }

@@ -5,7 +5,7 @@ const errorSchema = 'urn:ietf:params:scim:api:messages:2.0:Error'
 
 export const scimContentType = 'application/scim+json;charset=UTF-8'
 
-/** RFC 7644 §3.12, table 9; there is no other. */
+/** RFC 7644 §3.12, table 9, and RFC 9865 §2.1; there is no other. */
 export type ScimType =
   | 'invalidFilter'
   | 'tooMany'
@@ -15,6 +15,7 @@ export type ScimType =
   | 'invalidPath'
   | 'noTarget'
   | 'invalidValue'
+  | 'invalidCursor'
 
 export class ScimError extends Error {
   override readonly name = 'ScimError'

@@ -14,12 +14,14 @@ import type { Member } from '../directory/role-members.ts'
 import type { Permission } from '../directory/role-permissions.ts'
 import type { Role } from '../directory/roles.ts'
 import type { User } from '../directory/users.ts'
+import { entityTag } from '../entity-tag.ts'
 
 type Resource = Readonly<Record<string, unknown>>
 
 const roleSchema = 'urn:ietf:params:scim:schemas:extension:2.0:Role'
 
 export const userLocation = (baseUrl: string, id: string) => `${baseUrl}/scim2/Users/${id}`
+export const groupLocation = (baseUrl: string, id: string) => `${baseUrl}/scim2/Groups/${id}`
 export const roleLocation = (baseUrl: string, id: string) => `${baseUrl}/scim2/v2/Roles/${id}`
 
 /** The primary address without a type is shown as a plain string, as WSO2's clients wrote it. */
@@ -46,7 +48,16 @@ export const renderUser = (user: User, baseUrl: string): Resource => {
     id: user.id,
     userName: user.userName,
     ...nested,
-    ...(user.disabled ? { active: false } : {}),
+    active: !user.disabled,
+    ...(user.groups.length === 0
+      ? {}
+      : {
+          groups: user.groups.map(({ id, name }) => ({
+            value: id,
+            display: name,
+            $ref: groupLocation(baseUrl, id),
+          })),
+        }),
     ...(user.roles.length === 0
       ? {}
       : {
@@ -64,6 +75,7 @@ export const renderUser = (user: User, baseUrl: string): Resource => {
       lastModified: user.modifiedAt,
       location: userLocation(baseUrl, user.id),
       resourceType: 'User',
+      version: entityTag(user.edition),
     },
   }
 }

@@ -2,6 +2,7 @@
 import {
   type Attributes,
   activeAttribute,
+  attributeOf,
   disabledAttribute,
   isSensitive,
   lockedAttribute,
@@ -93,8 +94,30 @@ const readUserName = (written: unknown): string => {
 export const draftUser = (steps: readonly Step[], user?: User): Drafted => {
   const draft = draftOf(user)
   for (const step of steps) applyStep(draft, step)
-  const touched = new Set(steps.map(({ target }) => target.attribute.name))
+  return finish(draft, new Set(steps.map(({ target }) => target.attribute.name)), user)
+}
+
+/**
+ * `user` as a PUT would have him (RFC 7644 §3.5.1): what it does not name is gone, but for the password and for status
+ * and proofs, which are not lost by being left out. What it names as it is, it does not touch.
+ */
+export const replaceUser = (steps: readonly Step[], user: User): Drafted => {
+  const before = draftOf(user)
+  before.set(activeAttribute.name, !user.disabled)
+  const draft: Draft = new Map([...before].filter(([name]) => attributeOf(name)?.access === 'status'))
+  for (const step of steps) applyStep(draft, step)
+  if (!draft.has(userNameAttribute.name)) throw bad('invalidValue', 'userName is required.')
+  const touched = new Set(
+    steps
+      .map(({ target }) => target.attribute.name)
+      .filter((name) => !Bun.deepEquals(draft.get(name), before.get(name))),
+  )
+  return finish(draft, touched, user)
+}
+
+const finish = (draft: Draft, touched: ReadonlySet<string>, user: User | undefined): Drafted => {
   const written = draft.get(userNameAttribute.name)
+  if (user && written === undefined) throw bad('mutability', 'userName cannot be removed.')
   const userName = user && written === user.userName ? user.userName : readUserName(written)
   if (user && userName !== user.userName) throw bad('mutability', 'userName cannot be changed.')
   const password = draft.get(passwordAttribute.name)

@@ -1,11 +1,9 @@
 /** Applies the steps of a POST or PATCH to a user's attributes (RFC 7644 §3.5.2.1 to §3.5.2.3). */
 import { type Attribute, isObject } from '../directory/attributes.ts'
-import type { Comparison } from '../directory/search.ts'
 import { bad } from './error.ts'
+import { described, type Entry, isMeant } from './user-element.ts'
 import type { Step } from './user-path.ts'
 import { complexValue, mostEntries, storedValue, subValue, withoutEmpty } from './user-value.ts'
-
-type Entry = Readonly<Record<string, unknown>>
 
 /** From an attribute's full name to its value; status, user name and password are among them. */
 export type Draft = Map<string, unknown>
@@ -39,21 +37,6 @@ const append = (
   return result
 }
 
-const compare = (condition: Comparison, entry: Entry, attribute: Attribute): boolean => {
-  const sub = attribute.subs.get(condition.path.toLowerCase())
-  if (sub === undefined) {
-    throw bad('invalidFilter', `${attribute.name} has no ${JSON.stringify(condition.path)}.`)
-  }
-  const value = String(entry[sub] ?? (sub === 'primary' ? false : '')).toLowerCase()
-  const wanted = condition.text.toLowerCase()
-  if (condition.operator === 'eq') return value === wanted
-  if (condition.operator === 'ne') return value !== wanted
-  if (condition.operator === 'co') return value.includes(wanted)
-  if (condition.operator === 'sw') return value.startsWith(wanted)
-  if (condition.operator === 'ew') return value.endsWith(wanted)
-  throw bad('invalidFilter', `${condition.operator} cannot select one of several values.`)
-}
-
 /** What the chosen entry becomes; undefined when it is removed. */
 const rewrite = ({ op, target: { attribute, sub }, value }: Step, entry: Entry): Entry | undefined => {
   if (sub !== undefined) {
@@ -68,17 +51,16 @@ const rewrite = ({ op, target: { attribute, sub }, value }: Step, entry: Entry):
 
 /** A step on some of several values. */
 const applyToSome = (draft: Draft, step: Step) => {
-  const { attribute, filter = [] } = step.target
+  const { attribute, filter } = step.target
+  // names that it gets wrong are told even when there is no value to look at
+  if (filter) isMeant(filter, {}, attribute)
   const stored = draft.get(attribute.name)
   const entries: readonly Entry[] = Array.isArray(stored) ? stored.filter(isObject) : []
-  const chosen = entries.filter((entry) => filter.every((one) => compare(one, entry, attribute)))
+  const chosen = entries.filter((entry) => !filter || isMeant(filter, entry, attribute))
   if (chosen.length === 0) {
     if (step.op !== 'add') throw bad('noTarget', `None of ${attribute.name} is meant by the path.`)
     // an add that meets nothing makes the value that its filter describes
-    const described = Object.fromEntries(
-      filter.filter(({ operator }) => operator === 'eq').map((one) => [one.path, one.text]),
-    )
-    const entry = rewrite(step, complexValue(attribute, described))
+    const entry = rewrite(step, complexValue(attribute, filter ? described(filter) : {}))
     put(draft, attribute, append(attribute, entries, entry ? [entry] : []))
     return
   }
@@ -108,6 +90,24 @@ const applyToComplex = (draft: Draft, { op, target: { attribute, sub }, value }:
   put(draft, attribute, Object.keys(after).length === 0 ? undefined : after)
 }
 
+/** Takes away the values that are named: those that say at least what one of `value` says. */
+const removeNamed = (draft: Draft, attribute: Attribute, value: unknown) => {
+  const stored = draft.get(attribute.name)
+  const written = storedValue(attribute, value)
+  if (!Array.isArray(stored) || !Array.isArray(written)) return
+  const named = (item: unknown) =>
+    written.some((one) =>
+      isObject(one) && isObject(item)
+        ? Object.entries(one).every(([sub, part]) => item[sub] === part)
+        : one === item,
+    )
+  put(
+    draft,
+    attribute,
+    stored.filter((item) => !named(item)),
+  )
+}
+
 /** Applies one step; refuses what this server alone may write. */
 export const applyStep = (draft: Draft, step: Step) => {
   const { op, target, value } = step
@@ -115,7 +115,9 @@ export const applyStep = (draft: Draft, step: Step) => {
   if (attribute.access === 'readOnly') throw bad('mutability', `${attribute.name} is read-only.`)
   if (attribute.kind === 'complex') applyToComplex(draft, step)
   else if (filter !== undefined || sub !== undefined) applyToSome(draft, step)
-  else if (op === 'remove') put(draft, attribute, undefined)
+  else if (op === 'remove' && value !== undefined && value !== null && attribute.kind !== 'string') {
+    removeNamed(draft, attribute, value)
+  } else if (op === 'remove') put(draft, attribute, undefined)
   else {
     const written = storedValue(attribute, value)
     const stored = draft.get(attribute.name)

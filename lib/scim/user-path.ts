@@ -1,21 +1,21 @@
 /** What the path of an operation means for a user (RFC 7644 §3.5.2, figure 1). */
 import {
   type Attribute,
-  coreSchema,
-  extensionSchemas,
-  findAttribute,
+  attributesOf,
+  customSchema,
   findExtension,
   isObject,
 } from '../directory/attributes.ts'
-import type { Comparison } from '../directory/search.ts'
+import type { Filter } from '../directory/search.ts'
+import { findUserPath } from '../directory/user-path.ts'
 import { bad, type ScimType } from './error.ts'
-import { comparisonsOf, parseFilter } from './filter.ts'
+import { parsePatchPath } from './filter.ts'
 import type { Operation } from './patch.ts'
 
 export interface Target {
   readonly attribute: Attribute
   /** Which of its values, for one with several. */
-  readonly filter?: readonly Comparison[] | undefined
+  readonly filter?: Filter | undefined
   readonly sub?: string | undefined
 }
 
@@ -26,32 +26,17 @@ export interface Step {
   readonly value: unknown
 }
 
-const shape = /^([A-Za-z$][\w$-]*)(?:\[([^\]]*)\])?(?:\.([A-Za-z$][\w$-]*))?$/
-
-/** The schema that a name begins with, and the rest of the name. */
-const withSchema = (name: string): readonly [string, string] => {
-  const lower = name.toLowerCase()
-  const schema = [coreSchema, ...extensionSchemas].find((urn) => lower.startsWith(`${urn.toLowerCase()}:`))
-  return schema ? [schema, name.slice(schema.length + 1)] : [coreSchema, name]
-}
-
 /** The attribute, and the part of it, that a path names. */
 export const parsePath = (path: string, schema?: string, scimType: ScimType = 'invalidPath'): Target => {
   const no = () => bad(scimType, `There is no attribute ${JSON.stringify(path.slice(0, 200))}.`)
-  const [inside, rest] = schema === undefined ? withSchema(path) : [schema, path]
-  const match = shape.exec(rest)
-  const attribute = match?.[1] === undefined ? undefined : findAttribute(match[1], inside)
-  if (!match || !attribute) throw no()
-  const [, , filter, part] = match
-  const sub = part === undefined ? undefined : attribute.subs.get(part.toLowerCase())
-  if (part !== undefined && sub === undefined) throw no()
-  if (filter === undefined) return { attribute, sub }
-  if (attribute.kind !== 'multi') throw no()
-  return {
-    attribute,
-    filter: comparisonsOf(parseFilter(filter, scimType === 'invalidPath' ? 'invalidFilter' : scimType)),
-    sub,
-  }
+  const read = path.includes('[') ? parsePatchPath(path, 'invalidFilter') : undefined
+  const target = findUserPath(read?.path ?? path, schema)
+  if (!target) throw no()
+  if (!read?.filter) return target
+  const { attribute } = target
+  const sub = read.sub === undefined ? undefined : attribute.subs.get(read.sub.toLowerCase())
+  if (attribute.kind !== 'multi' || target.sub !== undefined || (read.sub !== undefined && !sub)) throw no()
+  return { attribute, filter: read.filter, sub }
 }
 
 const extensionSteps = (op: Operation['op'], schema: string, value: unknown): readonly Step[] => {
@@ -74,11 +59,18 @@ export const resourceSteps = (op: Operation['op'], value: unknown): readonly Ste
   })
 }
 
+/** An extension goes with all of its attributes that clients write. */
+const removalOf = (schema: string): readonly Step[] => {
+  if (schema === customSchema) throw bad('invalidPath', 'Custom attributes are removed one by one.')
+  return attributesOf(schema)
+    .filter(({ access }) => access === 'plain' || access === 'sensitive')
+    .map((attribute) => ({ op: 'remove', target: { attribute }, value: undefined }))
+}
+
 /** The steps of one operation. */
 export const stepsOf = ({ op, path, value }: Operation): readonly Step[] => {
   if (path === undefined) return resourceSteps(op, value)
   const schema = findExtension(path)
   if (!schema) return [{ op, target: parsePath(path), value }]
-  if (op === 'remove') throw bad('invalidPath', 'An extension is removed attribute by attribute.')
-  return extensionSteps(op, schema, value)
+  return op === 'remove' ? removalOf(schema) : extensionSteps(op, schema, value)
 }
