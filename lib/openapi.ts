@@ -78,7 +78,7 @@ const content = (type: string, schema: Json) => ({ content: { [type]: { schema }
 
 const answerOf = (path: string, status: number, answer: Answer) => {
   const fallback =
-    status >= 400
+    status >= 400 && !answer.empty
       ? isScim(path)
         ? named('ScimError')
         : { anyOf: [named('Problem'), named('GateError')] }

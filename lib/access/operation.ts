@@ -6,8 +6,10 @@ import type { ZodObject, ZodType } from 'zod'
 
 export interface Answer {
   readonly description: string
-  /** Of its body; none when it has no body. */
+  /** Of its body; none when it has no body, or the usual one of an error. */
   readonly schema?: ZodType | undefined
+  /** An error without a body. */
+  readonly empty?: boolean | undefined
   /** Its media type, `application/json` unless said. */
   readonly type?: string | undefined
   /** Names of the headers that it carries. */

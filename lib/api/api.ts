@@ -16,6 +16,7 @@ import type { RegistrationRules } from './dcr/request.ts'
 import { gate } from './gate.ts'
 import { oidcScopes } from './oidc-scopes.ts'
 import { Problem, render, unexpected } from './problem.ts'
+import { users } from './users/users.ts'
 
 export interface ApiNeeds {
   readonly db: Db
@@ -46,6 +47,7 @@ export const api = (needs: ApiNeeds) => {
     .route('/server/v1/meta/api-resource-collections', apiResourceCollections(needs))
     .route('/server/v1/applications', applications(needs))
     .route('/server/v1/oidc/scopes', oidcScopes(needs))
+    .route('/users', users(needs))
     .route(registerPath, needs.registration ? registration(needs, needs.registration) : new Hono())
     .all(
       '*',

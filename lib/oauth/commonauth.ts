@@ -76,7 +76,8 @@ export const commonauth = (needs: CommonAuthNeeds) =>
     const verdict = await verifyCredentials(db, credentials, trace, now)
     if (!verdict.account) return back(verdict.why)
     const { account } = verdict
-    const { session, value, writes } = beginSession(db, account, browser, needs.session, now)
+    const origin = { userAgent: c.req.header('user-agent') ?? null, address: trace.address }
+    const { session, value, writes } = beginSession(db, account, browser, needs.session, now, origin)
     const before = { browser, cookie: readSession(c) }
     const replaced = await replaceAndTell(db, await readRevision(db), before, account, now)
     if (again && (await accountOf(db, again)) !== account.id) return refuse(lost)

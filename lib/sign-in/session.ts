@@ -19,6 +19,16 @@ export interface Session {
   readonly endsAt: Date
 }
 
+/** What a login comes from. */
+export interface Origin {
+  readonly userAgent: string | null
+  readonly address: string | null
+}
+
+const nowhere: Origin = { userAgent: null, address: null }
+const longestUserAgent = 500
+const longestAddress = 100
+
 /** `seen_at` is written at most this often, so that reading a session is not a write. */
 const seenEvery = 60_000
 
@@ -29,6 +39,7 @@ export const beginSession = (
   browser: string,
   rules: SessionRules,
   now: Date,
+  { userAgent, address }: Origin = nowhere,
 ) => {
   const id = Bun.randomUUIDv7()
   const value = randomValue()
@@ -39,6 +50,8 @@ export const beginSession = (
     hash: hashOf(value),
     browser_hash: hashOf(browser),
     account_id: account.id,
+    user_agent: userAgent?.slice(0, longestUserAgent) ?? null,
+    address: address?.slice(0, longestAddress) ?? null,
     authenticated_at: now.toISOString(),
     seen_at: now.toISOString(),
     ends_at: endsAt.toISOString(),

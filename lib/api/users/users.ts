@@ -1,0 +1,6 @@
+/** What belongs to a user beside his account: sessions and authorized applications, mounted at /api/users. */
+import { Hono } from 'hono'
+import type { ApiNeeds } from '../api.ts'
+import { sessions } from './sessions.ts'
+
+export const users = (needs: ApiNeeds) => new Hono().route('/v1', sessions(needs))
