@@ -20,34 +20,68 @@ export const boundaryOf = (contentType: string): string | undefined => {
   return undefined
 }
 
+const disposition = /^content-disposition:\s*form-data\s*(?=;|$)/i
+const attribute = /\s*;\s*([\w*-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))/y
+
+/** The `name` of a part by its headers; one of several attributes, and a file's name may look like any of them. */
 const nameOf = (headers: string): string | undefined => {
-  const [line] = headers.split('\r\n').filter((one) => /^content-disposition:/i.test(one))
-  const match = /^[^:]+:\s*form-data\s*(?:;.*?)?;\s*name=(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))/i.exec(line ?? '')
-  return match?.[1] ?? match?.[2]
+  const line = headers.split('\r\n').find((one) => disposition.test(one)) ?? ''
+  attribute.lastIndex = disposition.exec(line)?.[0].length ?? line.length
+  for (let match = attribute.exec(line); match; match = attribute.exec(line)) {
+    const [, key = '', quoted, bare] = match
+    if (key.toLowerCase() === 'name') return quoted ?? bare
+  }
+  return undefined
+}
+
+interface Delimiter {
+  readonly start: number
+  /** Behind it and the end of its line. */
+  readonly after: number
+  readonly last: boolean
+}
+
+/** The next delimiter line (RFC 2046 §5.1.1), whose line break belongs to it; a longer word is none. */
+const nextDelimiter = (bytes: Buffer, boundary: string, from: number): Delimiter | undefined => {
+  const opening = `--${boundary}`
+  const delimiterAt = (start: number, at: number): Delimiter | undefined => {
+    if (bytes.toString('latin1', at, at + 2) === '--') return { start, after: at + 2, last: true }
+    let end = at
+    while (bytes[end] === 0x20 || bytes[end] === 0x09) end += 1
+    return bytes.toString('latin1', end, end + 2) === '\r\n'
+      ? { start, after: end + 2, last: false }
+      : undefined
+  }
+  if (from === 0 && bytes.indexOf(opening) === 0) {
+    const first = delimiterAt(0, opening.length)
+    if (first) return first
+  }
+  for (let at = from; ; at += 1) {
+    at = bytes.indexOf(`\r\n${opening}`, at)
+    if (at < 0) return undefined
+    const found = delimiterAt(at, at + 2 + opening.length)
+    if (found) return found
+  }
 }
 
 /** The parts of a body with that boundary; undefined when it is malformed or has too many. */
 export const partsOf = (body: Uint8Array, boundary: string): readonly Part[] | undefined => {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-  const opening = `--${boundary}`
-  const delimiter = `\r\n${opening}`
   const parts: Part[] = []
   // what comes before the first delimiter and after the last one means nothing
-  let at = bytes.indexOf(opening) === 0 ? opening.length : bytes.indexOf(delimiter) + delimiter.length
-  if (at < opening.length || (at === delimiter.length - 1 && bytes.indexOf(opening) !== 0)) return undefined
-  for (;;) {
-    if (bytes.toString('latin1', at, at + 2) === '--') return parts
-    const line = bytes.indexOf('\r\n', at)
-    if (line < 0 || bytes.toString('latin1', at, line).trim() !== '' || parts.length >= mostParts)
+  let delimiter = nextDelimiter(bytes, boundary, 0)
+  while (delimiter && !delimiter.last) {
+    const { after } = delimiter
+    const headersEnd = bytes.indexOf('\r\n\r\n', after)
+    // the blank line of an empty part begins its delimiter
+    const end = nextDelimiter(bytes, boundary, after - 2)
+    if (!end || headersEnd < 0 || headersEnd + 2 > end.start || headersEnd - after > longestHeaders)
       return undefined
-    const headersEnd = bytes.indexOf('\r\n\r\n', line)
-    if (headersEnd < 0 || headersEnd - line > longestHeaders) return undefined
-    const name = nameOf(bytes.toString('utf8', line + 2, headersEnd))
+    const name = nameOf(bytes.toString('utf8', after, headersEnd))
+    if (name === undefined || parts.length >= mostParts) return undefined
     const content = headersEnd + 4
-    // an empty part's own blank line begins its delimiter
-    const end = bytes.indexOf(delimiter, content - 2)
-    if (name === undefined || end < 0) return undefined
-    parts.push({ name, content: bytes.subarray(content, Math.max(content, end)) })
-    at = end + delimiter.length
+    parts.push({ name, content: bytes.subarray(content, Math.max(content, end.start)) })
+    delimiter = end
   }
+  return delimiter && parts
 }
