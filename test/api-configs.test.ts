@@ -1,14 +1,15 @@
 /** The impersonation setting: its default, its change, and its place in the configuration store. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { runScript } from '../lib/database/commit.ts'
-import { isEmailNotificationEnabled } from '../lib/directory/impersonation-setting.ts'
-import { type Booted, boot } from './boot.ts'
+import { readRevision, runScript } from '../lib/database/commit.ts'
+import { isEmailNotificationEnabled, isNoticeOn } from '../lib/directory/impersonation-setting.ts'
+import { admin, type Booted, boot } from './boot.ts'
 import { databases } from './databases.ts'
 import { expectRefusal, operator, stateOf } from './management.ts'
+import { nothingElse } from './nothing-else.ts'
 
 const path = '/api/server/v1/configs/impersonation'
-const stored =
-  '/api/identity/config-mgt/v1.0/resource/IMPERSONATION_CONFIGURATION/TENANT_IMPERSONATION_CONFIGURATION'
+const base = '/api/identity/config-mgt/v1.0'
+const stored = `${base}/resource/IMPERSONATION_CONFIGURATION/TENANT_IMPERSONATION_CONFIGURATION`
 /** The seed's line for Postgres. */
 const seed =
   "INSERT INTO IDN_CONFIG_TYPE (ID, NAME, DESCRIPTION) VALUES ('3e5b1f91-72d8-4fbc-94d1-1b9a4f8c3b07', 'IMPERSONATION_CONFIGURATION', 'A resource type to keep the tenant impersonation preferences.');"
@@ -109,9 +110,116 @@ for (const database of databases) {
         await expectRefusal(server, () => server.send('PATCH', path, body), { status: 400, code: 'UE-10000' })
     })
 
+    test('what is decided sees a change at once, by whichever call it came', async () => {
+      const seen = async () => {
+        const n = await readRevision(server.db)
+        expect(await isNoticeOn(server.db, n)).toBe(await isEmailNotificationEnabled(server.db))
+        return isNoticeOn(server.db, n)
+      }
+      const type = `${base}/resource-type`
+      const resources = `${base}/resource/IMPERSONATION_CONFIGURATION`
+      const of = (value: string) => [{ key: 'EnableEmailNotification', value }]
+      const name = 'TENANT_IMPERSONATION_CONFIGURATION'
+      const steps = [
+        ['PATCH', path, [{ operation: 'ADD', path: '/enableEmailNotification', value: true }], true],
+        ['PUT', resources, { name, attributes: of('false') }, false],
+        ['PUT', stored, of('TRUE')[0], true],
+        ['DELETE', `${stored}/EnableEmailNotification`, undefined, false],
+        ['POST', stored, of('true')[0], true],
+        ['PATCH', path, [{ operation: 'REPLACE', path: '/enableEmailNotification', value: false }], false],
+        ['DELETE', path, undefined, true],
+        ['POST', resources, { name, attributes: of('no') }, false],
+        ['DELETE', stored, undefined, true],
+        ['PUT', resources, { name }, false],
+        ['DELETE', `${type}/IMPERSONATION_CONFIGURATION`, undefined, true],
+        ['POST', type, { name: 'IMPERSONATION_CONFIGURATION' }, true],
+      ] as const
+      for (const [method, place, body, on] of steps) {
+        const { status } = await server.send(method, place, body)
+        expect([method, place, status < 300]).toEqual([method, place, true])
+        expect([method, place, await seen()]).toEqual([method, place, on])
+      }
+    })
+
+    test('DELETE goes back to the default, and has nothing to do after that', async () => {
+      expect((await patch(false)).status).toBe(200)
+      const remove = () => server.send('DELETE', path)
+      const { result } = await nothingElse(
+        server.db,
+        {
+          audit: { added: 1 },
+          revision: { changed: 1 },
+          idn_config_resource: { removed: 1 },
+          idn_config_attribute: { removed: 1 },
+        },
+        remove,
+      )
+      expect([result.status, await result.text()]).toEqual([204, ''])
+      expect((await server.audit()).at(-1)).toMatchObject({
+        event: 'configuration-changed',
+        target: 'IMPERSONATION_CONFIGURATION/TENANT_IMPERSONATION_CONFIGURATION',
+        data: { setting: 'EnableEmailNotification', from: false, to: true },
+      })
+      expect(await get()).toEqual({ enableEmailNotification: true })
+      const { result: again } = await nothingElse(server.db, {}, remove)
+      expect(again.status).toBe(204)
+    })
+
+    test('If-Match changes what was read and nothing newer', async () => {
+      const tagOf = async () => (await server.send('GET', path)).headers.get('ETag') ?? ''
+      const on = await tagOf()
+      expect((await patch(false)).status).toBe(200)
+      expect(await tagOf()).not.toBe(on)
+      const refused = { status: 412, code: 'UE-10012' }
+      const late = { Authorization: admin, 'If-Match': on }
+      const body = [{ operation: 'ADD', path: '/enableEmailNotification', value: true }]
+      await expectRefusal(server, () => server.send('PATCH', path, body, late), refused)
+      await expectRefusal(server, () => server.send('DELETE', path, undefined, late), refused)
+      const now = { Authorization: admin, 'If-Match': await tagOf() }
+      const known = { Authorization: admin, 'If-None-Match': await tagOf() }
+      expect((await server.send('GET', path, undefined, known)).status).toBe(304)
+      expect((await server.send('PATCH', path, body, now)).status).toBe(200)
+    })
+
+    test('/configs tells what the deployment says, and cannot change it', async () => {
+      const response = await server.send('GET', '/api/server/v1/configs')
+      expect([response.status, await response.json()]).toEqual([
+        200,
+        {
+          idleSessionTimeoutPeriod: '15',
+          homeRealmIdentifiers: ['localhost'],
+          provisioning: { inbound: { scim: { provisioningUserstore: 'PRIMARY', enableProxyMode: false } } },
+          authenticators: [
+            {
+              id: btoa('BasicAuthenticator'),
+              name: 'BasicAuthenticator',
+              displayName: 'Username & Password',
+              isEnabled: true,
+              type: 'LOCAL',
+            },
+          ],
+        },
+      ])
+      const change = [{ operation: 'REPLACE', path: '/idleSessionTimeoutPeriod', value: '30' }]
+      await expectRefusal(server, () => server.send('PATCH', '/api/server/v1/configs', change), {
+        status: 501,
+        code: '501',
+        description: 'These settings are those of deployment.toml, which is read at the start.',
+      })
+    })
+
     test('anybody signed in may read it, few may change it', async () => {
       const headers = await operator(server, 'nobody', [])
       expect((await server.send('GET', path, undefined, headers)).status).toBe(200)
+      expect((await server.send('GET', '/api/server/v1/configs', undefined, headers)).status).toBe(200)
+      const updater = await operator(server, 'updater', ['internal_config_update'])
+      for (const [method, place, who] of [
+        ['PATCH', '/api/server/v1/configs', headers],
+        ['DELETE', path, updater],
+      ] as const)
+        await expectRefusal(server, () => server.send(method, place, [item], who), { status: 403, code: 403 })
+      const deleter = await operator(server, 'deleter', ['internal_config_delete'])
+      expect((await server.send('DELETE', path, undefined, deleter)).status).toBe(204)
       await expectRefusal(server, () => server.send('PATCH', path, [item], headers), {
         status: 403,
         code: 403,
