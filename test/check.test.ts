@@ -221,18 +221,28 @@ for (const database of databases) {
         expect(mended.findings.find(({ about }) => about === 'subject')).toMatchObject({ state: 'ok' })
       })
 
-      test('it gives a script where an API is authorized without the scope, and no call adds it', async () => {
+      test('it adds the scope where an API is authorized without it', async () => {
         const { applicationId } = await createApplication(server, {
           name: "Without the scope's name",
           apis: { 'system:impersonation': [] },
         })
         const lacking = await reportOf(server, applicationId)
-        const script =
-          lacking.findings
-            .find(({ about }) => about === 'API')
-            ?.mend?.split(': ')
-            .at(-1) ?? ''
-        await runScript(server.db, script)
+        expect(lacking.calls).toContainEqual(
+          expect.objectContaining({
+            method: 'PATCH',
+            body: { addedScopes: ['internal_user_impersonate'], removedScopes: [] },
+          }),
+        )
+        await execute(server, lacking.calls)
+        expect((await reportOf(server, applicationId)).ready).toBe(true)
+      })
+
+      test('it gives a revoked one a new secret', async () => {
+        const { applicationId } = await createApplication(server, { name: 'Revoked' })
+        const protocol = `/api/server/v1/applications/${applicationId}/inbound-protocols/oidc`
+        expect((await server.send('POST', `${protocol}/revoke`)).status).toBe(200)
+        const lacking = await reportOf(server, applicationId)
+        expect(lacking.findings).toContainEqual(expect.objectContaining({ says: 'was revoked', calls: [1] }))
         await execute(server, lacking.calls)
         expect((await reportOf(server, applicationId)).ready).toBe(true)
       })

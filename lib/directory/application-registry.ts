@@ -42,7 +42,7 @@ const isNameTaken = async (db: Db, organizationId: string, name: string): Promis
  * Tokens and audit rows name people and clients alike, and audiences clients and APIs: no client goes by a person's id,
  * nor by an API's identifier, nor as the system.
  */
-const isClientIdTaken = async (db: Db, clientId: string): Promise<boolean> => {
+export const isClientIdTaken = async (db: Db, clientId: string): Promise<boolean> => {
   if (clientId === 'system') return true
   const taken = await Promise.all([
     db.selectFrom('application').select('id').where('client_id', '=', clientId).executeTakeFirst(),

@@ -77,7 +77,7 @@ export const systemApis: readonly ApiResourceDefinition[] = [
     'update',
     'delete',
   ]),
-  tenant('/api/server/v1/organizations', 'Organization Management API', 'organization', crud),
+  tenant('/api/server/v1/organizations', 'Organization Management API', 'organization', [...crud, 'admin']),
   tenant('/api/server/v1/users', 'User Sharing API', 'user', ['share', 'unshare', 'shared_access_view']),
   organization('/o/scim2/Users', 'Organization SCIM2 Users API', 'user_mgt', [
     'view',

@@ -4,26 +4,46 @@ import * as z from 'zod'
 import {
   authorizeApi,
   authorizedApis,
+  changeAuthorization,
   type RefusedAuthorization,
+  withdrawApi,
 } from '../../directory/application-authorizations.ts'
-import { findApplication } from '../../directory/application-records.ts'
 import type { Policy } from '../../directory/applications.ts'
-import type { Caller } from '../../directory/caller.ts'
 import type { ApiNeeds } from '../api.ts'
 import { parse, readJson } from '../body.ts'
 import { gate } from '../gate.ts'
 import { parameter } from '../parameter.ts'
 import { Problem } from '../problem.ts'
+import * as describe from './authorized-apis-operations.ts'
+import { finder } from './find.ts'
 import { withoutNulls } from './model.ts'
-import { lacking, notFound } from './problem.ts'
+import { lacking, notSupported } from './problem.ts'
 
 const path = '/:id/authorized-apis'
 
-const authorization = z.object({
+const names = z.array(z.string()).default([])
+
+/** The body of POST. */
+export const authorization = z.object({
   id: z.string(),
   policyIdentifier: z.string().default('RBAC'),
-  scopes: z.array(z.string()).default([]),
+  scopes: names,
+  authorizationDetailsTypes: names,
 })
+
+/** The body of PATCH. */
+export const authorizationChange = z.object({
+  addedScopes: names,
+  removedScopes: names,
+  addedAuthorizationDetailsTypes: names,
+  removedAuthorizationDetailsTypes: names,
+})
+
+/** There are none (RFC 9396), so that none can be had. Throws `Problem`. */
+const requireNoTypes = (...types: readonly (readonly string[])[]) => {
+  if (types.some((some) => some.length > 0))
+    throw notSupported('Authorization details types are not supported.', 'APP-65003')
+}
 
 const policies: Readonly<Record<string, Policy | undefined>> = { rbac: 'RBAC', 'no policy': 'NO POLICY' }
 
@@ -62,6 +82,12 @@ const refusal = (refused: RefusedAuthorization, apiId: string): Problem => {
         `The application is already authorized for the API resource with the id: ${apiId}.`,
         409,
       )
+    case 'not-authorized':
+      return problem(
+        'APP-60510',
+        'API resource not authorized.',
+        `The application is not authorized for the API resource with the id: ${apiId}.`,
+      )
     case 'forbidden':
       return lacking(refused.scopes)
   }
@@ -70,42 +96,79 @@ const refusal = (refused: RefusedAuthorization, apiId: string): Problem => {
 export const authorizedApisRoutes = (needs: ApiNeeds) => {
   const { db } = needs
   const guarded = gate(needs)
-  const requireApplication = async (caller: Caller, id: string) => {
-    const application = await findApplication(db, caller.organizationId, id)
-    if (!application) throw notFound(id)
-    return application
-  }
+  const find = finder(needs)
   return new Hono()
     .get(
       path,
-      guarded('internal_application_mgt_view', async (caller, c) => {
-        const { id } = await requireApplication(caller, parameter(c, 'id'))
-        const apis = await authorizedApis(db, id)
-        return c.json(
-          apis.map((api) => ({
-            id: api.id,
-            identifier: api.identifier,
-            displayName: api.name,
-            policyId: api.policy,
-            type: api.type,
-            authorizedScopes: api.scopes,
-            authorizedAuthorizationDetailsTypes: [],
-          })),
-        )
-      }),
+      guarded(
+        'internal_application_mgt_view',
+        async (caller, c) => {
+          const { id } = await find.application(caller, parameter(c, 'id'))
+          const apis = await authorizedApis(db, id)
+          return c.json(
+            apis.map((api) => ({
+              id: api.id,
+              identifier: api.identifier,
+              displayName: api.name,
+              policyId: api.policy,
+              type: api.type,
+              authorizedScopes: api.scopes,
+              authorizedAuthorizationDetailsTypes: [],
+            })),
+          )
+        },
+        describe.list,
+      ),
     )
     .post(
       path,
-      guarded('internal_application_mgt_create', async (caller, c) => {
-        const written = parse(authorization, withoutNulls(await readJson(c)))
-        const application = await requireApplication(caller, parameter(c, 'id'))
-        const refused = await authorizeApi(db, caller, new Date(), application, {
-          apiResourceId: written.id,
-          policy: readPolicy(written.policyIdentifier),
-          scopes: written.scopes,
-        })
-        if (refused) throw refusal(refused, written.id)
-        return c.body(null, 200)
-      }),
+      guarded(
+        'internal_application_mgt_create',
+        async (caller, c) => {
+          const written = parse(authorization, withoutNulls(await readJson(c)))
+          requireNoTypes(written.authorizationDetailsTypes)
+          const application = await find.application(caller, parameter(c, 'id'))
+          const refused = await authorizeApi(db, caller, new Date(), application, {
+            apiResourceId: written.id,
+            policy: readPolicy(written.policyIdentifier),
+            scopes: written.scopes,
+          })
+          if (refused) throw refusal(refused, written.id)
+          return c.body(null, 200)
+        },
+        describe.authorize,
+      ),
+    )
+    .patch(
+      `${path}/:apiId`,
+      guarded(
+        'internal_application_mgt_update',
+        async (caller, c) => {
+          const written = parse(authorizationChange, withoutNulls(await readJson(c)))
+          const { addedScopes: added, removedScopes: removed } = written
+          requireNoTypes(written.addedAuthorizationDetailsTypes, written.removedAuthorizationDetailsTypes)
+          const application = await find.application(caller, parameter(c, 'id'))
+          const apiResourceId = parameter(c, 'apiId')
+          const asked = { apiResourceId, added, removed }
+          const refused = await changeAuthorization(db, caller, new Date(), application, asked)
+          if (refused) throw refusal(refused, apiResourceId)
+          return c.body(null, 200)
+        },
+        describe.change,
+      ),
+    )
+    .delete(
+      `${path}/:apiId`,
+      guarded(
+        'internal_application_mgt_delete',
+        async (caller, c) => {
+          const application = await find.application(caller, parameter(c, 'id'))
+          const apiId = parameter(c, 'apiId')
+          const refused = await withdrawApi(db, caller, new Date(), application, apiId)
+          if (refused) throw refusal(refused, apiId)
+          return c.body(null, 204)
+        },
+        describe.withdraw,
+      ),
     )
 }

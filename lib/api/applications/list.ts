@@ -6,7 +6,7 @@ import {
 } from '../../directory/application-records.ts'
 import { parseFilter } from '../filter.ts'
 import { Problem } from '../problem.ts'
-import { applicationsPath } from './model.ts'
+import { applicationsPath, applicationVersion, reservedNames } from './model.ts'
 import { invalidApplication, notSupported } from './problem.ts'
 
 const usualLimit = 15
@@ -29,6 +29,8 @@ export interface ListQuery {
   readonly filter: ApplicationFilter
   readonly filterText: string | null
   readonly attributes: ReadonlySet<Attribute>
+  /** Names that are left out. */
+  readonly without: readonly string[]
 }
 
 const unsupportedFilter = (description: string) =>
@@ -66,6 +68,12 @@ const readAttributes = (text: string | null): ReadonlySet<Attribute> => {
   return new Set(names.filter(isAttribute))
 }
 
+const readExclusion = (text: string | null): readonly string[] => {
+  if (text === null || text === 'false') return []
+  if (text === 'true') return reservedNames
+  throw invalidApplication('excludeSystemPortals is true or false.')
+}
+
 /** What is asked for. Throws `Problem`. */
 export const readListQuery = (query: URLSearchParams): ListQuery => {
   if (query.has('sortBy') || query.has('sortOrder'))
@@ -77,6 +85,7 @@ export const readListQuery = (query: URLSearchParams): ListQuery => {
     filter: readFilter(filterText),
     filterText,
     attributes: readAttributes(query.get('attributes')),
+    without: readExclusion(query.get('excludeSystemPortals')),
   }
 }
 
@@ -96,6 +105,7 @@ const item = (application: ApplicationRecord, asked: ReadonlySet<Attribute>, acc
     description,
     image,
     accessUrl,
+    applicationVersion,
     access,
     self: `${applicationsPath}/${id}`,
     ...(oidc ? only('clientId', { clientId }) : {}),
@@ -109,9 +119,13 @@ const item = (application: ApplicationRecord, asked: ReadonlySet<Attribute>, acc
   }
 }
 
-const linksOf = ({ limit, offset, filterText }: ListQuery, total: number) => {
+const linksOf = ({ limit, offset, filterText, attributes: asked, without }: ListQuery, total: number) => {
   if (limit === 0) return []
-  const kept = filterText ? `&filter=${encodeURIComponent(filterText).replaceAll('%20', '+')}` : ''
+  const kept = [
+    filterText ? `&filter=${encodeURIComponent(filterText).replaceAll('%20', '+')}` : '',
+    asked.size > 0 ? `&attributes=${[...asked].join(',')}` : '',
+    without.length > 0 ? '&excludeSystemPortals=true' : '',
+  ].join('')
   const link = (rel: string, to: number) => ({
     href: `${applicationsPath}?offset=${to}&limit=${limit}${kept}`,
     rel,

@@ -18,6 +18,22 @@ const claimConfiguration = z.looseObject({
   dialect: z.enum(['LOCAL', 'CUSTOM']).default('LOCAL'),
   claimMappings: z.array(z.looseObject({ applicationClaim: z.string(), localClaim: uri })).default([]),
   requestedClaims: z.array(z.looseObject({ claim: uri, mandatory: flag })).default([]),
+  subject: z
+    .looseObject({
+      claim: z.looseObject({ uri: z.string().optional() }).optional(),
+      includeUserDomain: flag,
+      includeTenantDomain: flag,
+      useMappedLocalSubject: flag,
+      mappedLocalSubjectMandatory: flag,
+    })
+    .prefault({}),
+  role: z
+    .looseObject({
+      mappings: z.array(z.looseObject({ localRole: z.string(), applicationRole: z.string() })).default([]),
+      includeUserDomain: flag,
+      claim: z.looseObject({ uri: z.string().optional() }).optional(),
+    })
+    .prefault({}),
 })
 
 const authenticationSequence = z.looseObject({
@@ -31,6 +47,7 @@ const authenticationSequence = z.looseObject({
     )
     .default([]),
   requestPathAuthenticators: z.array(z.string()).default([]),
+  script: z.string().optional(),
   subjectStepId: z.int().default(1),
   attributeStepId: z.int().default(1),
 })
@@ -45,6 +62,28 @@ const advancedConfigurations = z.looseObject({
   enableAuthorization: flag,
   fragment: flag,
   enableAPIBasedAuthentication: flag,
+  discoverableGroups: z.array(z.looseObject({})).optional(),
+  certificate: z.looseObject({ type: z.string().optional(), value: z.string().optional() }).optional(),
+  attestationMetaData: z
+    .looseObject({
+      enableClientAttestation: flag,
+      androidPackageName: text,
+      androidAttestationServiceCredentials: z.unknown().optional(),
+      appleAppId: text,
+    })
+    .optional(),
+  trustedAppConfiguration: z.looseObject({}).optional(),
+  additionalSpProperties: z
+    .array(z.looseObject({ name: z.string(), value: z.string(), displayName: z.string().optional() }))
+    .optional(),
+})
+
+/** What is said of provisioning. */
+export const provisioningConfigurations = z.looseObject({
+  inboundProvisioning: z
+    .looseObject({ proxyMode: flag, provisioningUserstoreDomain: z.string().optional() })
+    .optional(),
+  outboundProvisioningIdps: z.array(z.looseObject({ idp: z.string() })).default([]),
 })
 
 /** What a PATCH may bring; each object present is replaced whole, its defaults included. */
@@ -64,7 +103,7 @@ export const patchSchema = z.looseObject({
   claimConfiguration: claimConfiguration.optional(),
   authenticationSequence: authenticationSequence.optional(),
   advancedConfigurations: advancedConfigurations.optional(),
-  provisioningConfigurations: z.looseObject({}).optional(),
+  provisioningConfigurations: provisioningConfigurations.optional(),
 })
 
 /** What a new application brings; its OAuth settings are another schema's. */
@@ -82,6 +121,7 @@ const defaults = {
   claimConfiguration: claimConfiguration.parse({}),
   authenticationSequence: authenticationSequence.parse({}),
   advancedConfigurations: advancedConfigurations.parse({}),
+  provisioningConfigurations: provisioningConfigurations.parse({}),
 }
 
 /** Columns of their own, or made by this server: never taken from what a client wrote. */
@@ -98,6 +138,7 @@ const owned = new Set([
   'applicationVersion',
   'inboundProtocols',
   'inboundProtocolConfiguration',
+  'owner',
 ])
 
 /** A JSON null is an absent value, as for WSO2's clients. */
@@ -115,7 +156,12 @@ export const modelOf = (written: Settings): Settings =>
 /** The same for a new application. */
 export const newModelOf = (written: Settings): Settings => ({ ...defaults, ...modelOf(written) })
 
-const reserved = ['Console', 'My Account']
+/** Names of what the server itself is as an application. */
+export const reservedNames = ['Console', 'My Account'] as const
+
+/** Whether an application of that name is the server's own; case makes no other name of it. */
+export const isReserved = (name: string): boolean =>
+  reservedNames.some((reserved) => reserved.toLowerCase() === name.toLowerCase())
 
 /** Throws the `Problem` of a name that no application may have. */
 export const checkName = (name: string): void => {
@@ -123,10 +169,33 @@ export const checkName = (name: string): void => {
     throw invalidApplication(
       'The application name must have 1 to 255 printable characters and neither begin nor end with a space.',
     )
-  if (reserved.includes(name))
-    throw Object.assign(invalidApplication(`The application name ${name} is reserved.`), {
-      code: 'APP-60515',
-    })
+  if (isReserved(name)) throw invalidApplication(`The application name ${name} is reserved.`, 'APP-60515')
+}
+
+/** Throws the `Problem` of a change that an application of that name cannot have. */
+export const checkRename = (from: string, to: string): void => {
+  if (from === to) return
+  if (isReserved(from)) throw invalidApplication(`The application ${from} keeps its name.`, 'APP-60516')
+  checkName(to)
+}
+
+const propertiesOf = (model: Settings): unknown => {
+  const advanced = model.advancedConfigurations
+  return typeof advanced === 'object' && advanced !== null && 'additionalSpProperties' in advanced
+    ? advanced.additionalSpProperties
+    : undefined
+}
+
+/** The settings of a PATCH; `additionalSpProperties` are given once, and kept. Throws `Problem`. */
+export const patchedModel = (before: Settings, written: Settings): Settings => {
+  const model = modelOf(written)
+  const { advancedConfigurations } = model
+  if (typeof advancedConfigurations !== 'object' || advancedConfigurations === null) return model
+  const [kept, asked] = [propertiesOf(before), propertiesOf(model)]
+  if (asked !== undefined && !Bun.deepEquals(asked, kept ?? []))
+    throw invalidApplication('The additionalSpProperties of an application cannot be changed.', 'APP-60506')
+  if (kept === undefined) return model
+  return { ...model, advancedConfigurations: { ...advancedConfigurations, additionalSpProperties: kept } }
 }
 
 /** Throws unless OAuth is the only protocol asked for. */
@@ -141,18 +210,42 @@ export const checkProtocols = (protocols: Settings | undefined): void => {
 
 export const applicationsPath = `${tenantPath}/api/server/v1/applications`
 
-/** The ApplicationResponse. */
-export const renderApplication = (application: ApplicationRecord, access: 'READ' | 'WRITE') => {
+export interface NamedRole {
+  readonly id: string
+  readonly name: string
+}
+
+/** As it is stored, or, where the roles are the application's own, as they are. */
+const associatedRolesOf = ({ model }: ApplicationRecord, roles: readonly NamedRole[]) => {
+  const { associatedRoles: stored } = model
+  const isObject = typeof stored === 'object' && stored !== null
+  if (isObject && (!('allowedAudience' in stored) || stored.allowedAudience !== 'APPLICATION')) return stored
+  return { ...(isObject ? stored : {}), allowedAudience: 'APPLICATION', roles }
+}
+
+/** What is said of the protocols that an application speaks. */
+export const renderProtocols = ({ id, clientId, oidc }: ApplicationRecord) =>
+  oidc ? [{ type: 'oauth2', name: clientId, self: `${applicationsPath}/${id}/inbound-protocols/oidc` }] : []
+
+/** Of those that WSO2 counts, the one whose fields these are. */
+export const applicationVersion = 'v1.0.0'
+
+/** The ApplicationResponse. `roles` are those whose audience the application is. */
+export const renderApplication = (
+  application: ApplicationRecord,
+  access: 'READ' | 'WRITE',
+  roles: readonly NamedRole[],
+) => {
   const { id, name, clientId, model, oidc, disabledAt } = application
   return {
     ...model,
     id,
     name,
     ...(oidc ? { clientId } : {}),
+    applicationVersion,
     applicationEnabled: disabledAt === null,
     access,
-    inboundProtocols: oidc
-      ? [{ type: 'oauth2', name: clientId, self: `${applicationsPath}/${id}/inbound-protocols/oidc` }]
-      : [],
+    associatedRoles: associatedRolesOf(application, roles),
+    inboundProtocols: renderProtocols(application),
   }
 }

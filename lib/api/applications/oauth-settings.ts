@@ -6,22 +6,24 @@ import { originProblem } from '../../directory/web-url.ts'
 import type { OAuth } from './oauth-schema.ts'
 import { invalidHybrid, invalidOAuth, notSupported } from './problem.ts'
 
-/** The grant types an application can have; which of them this server offers is the token endpoint's matter. */
-const grantTypes: ReadonlySet<string> = new Set([
-  'authorization_code',
-  'implicit',
-  'password',
-  'client_credentials',
-  'refresh_token',
-  'organization_switch',
-  'urn:ietf:params:oauth:grant-type:token-exchange',
-  'urn:ietf:params:oauth:grant-type:device_code',
-  'urn:ietf:params:oauth:grant-type:jwt-bearer',
-  'urn:ietf:params:oauth:grant-type:saml2-bearer',
-  'iwa:ntlm',
-  'account_switch',
-  'urn:openid:params:grant-type:ciba',
-])
+/** The grant types an application can have, as they are shown; which this server offers is the token endpoint's matter. */
+export const grantTypeNames: Readonly<Record<string, string>> = {
+  authorization_code: 'Code',
+  implicit: 'Implicit',
+  password: 'Password',
+  client_credentials: 'Client Credential',
+  refresh_token: 'Refresh Token',
+  organization_switch: 'Organization Switch',
+  'urn:ietf:params:oauth:grant-type:token-exchange': 'Token Exchange',
+  'urn:ietf:params:oauth:grant-type:device_code': 'Device Code',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer': 'JWT Bearer',
+  'urn:ietf:params:oauth:grant-type:saml2-bearer': 'SAML2',
+  'iwa:ntlm': 'IWA NTLM',
+  account_switch: 'Account Switch',
+  'urn:openid:params:grant-type:ciba': 'CIBA',
+}
+
+const grantTypes: ReadonlySet<string> = new Set(Object.keys(grantTypeNames))
 
 /** How long the tokens of an application live that says nothing about it, in seconds. */
 export interface Lifetimes {

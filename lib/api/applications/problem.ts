@@ -4,8 +4,10 @@ import { Problem } from '../problem.ts'
 import { tenantDomain } from '../tenant.ts'
 
 /** The application's own settings are refused. */
-export const invalidApplication = (description: string, code: 'APP-60001' | 'APP-60515' = 'APP-60001') =>
-  new Problem({ status: 400, code, message: 'Invalid application configuration.', description })
+export const invalidApplication = (
+  description: string,
+  code: 'APP-60001' | 'APP-60506' | 'APP-60515' | 'APP-60516' = 'APP-60001',
+) => new Problem({ status: 400, code, message: 'Invalid application configuration.', description })
 
 /** Its OAuth settings are refused. */
 export const invalidOAuth = (description: string) =>
@@ -24,6 +26,32 @@ export const notFound = (id: string) =>
     code: 'APP-60006',
     message: 'Application not found.',
     description: `Application cannot be found for the provided id: ${id} in the tenantDomain: ${tenantDomain}.`,
+  })
+
+export const notConfigured = (id: string) =>
+  new Problem({
+    status: 404,
+    code: 'APP-60501',
+    message: 'Inbound protocol not found.',
+    description: `The inbound protocol oidc is not configured for the application with the id: ${id}.`,
+  })
+
+/** An imported file names a client that is another application's. */
+export const keyTaken = (clientId: string) =>
+  new Problem({
+    status: 409,
+    code: 'APP-60009',
+    message: 'Inbound key already in use.',
+    description: `The inbound key: ${clientId} is already used by another application.`,
+  })
+
+/** What the deployment itself needs. */
+export const protectedApplication = (name: string) =>
+  new Problem({
+    status: 403,
+    code: 'APP-60008',
+    message: 'Operation not allowed.',
+    description: `${name} belongs to the server: it can neither be deleted nor revoked.`,
   })
 
 export const lacking = (scopes: readonly string[]) =>
