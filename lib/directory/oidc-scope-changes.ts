@@ -7,6 +7,7 @@ import { builtInOidcScopes, type OidcScope, oidcScopesAt } from './oidc-scopes.t
 import { loginScope } from './permissions.ts'
 import { isClaim } from './person.ts'
 import { isReservedScope, isScopeToken } from './scope-names.ts'
+import { scopesForgotten } from './scope-removal.ts'
 
 /**
  * Why no scope of OpenID Connect may be called so: permissions of our own APIs begin with `internal_`, and this one means
@@ -81,8 +82,9 @@ export const changeOidcScope = async (
   db: Db,
   caller: Caller,
   now: Date,
-  scope: OidcScope,
+  asked: OidcScope,
 ): Promise<OidcScope | ScopeRefused> => {
+  const scope = { ...asked, claims: [...new Set(asked.claims)] }
   if (!(await oidcScopesAt(db, caller.revision)).has(scope.name)) return { refused: 'missing' }
   const unknown = unknownClaims(scope)
   if (unknown) return unknown
@@ -90,7 +92,9 @@ export const changeOidcScope = async (
   const upsert = db
     .insertInto('oidc_scope')
     .values(row)
-    .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
+    .onConflict((conflict) =>
+      conflict.column('name').doUpdateSet((eb) => ({ ...row, edition: eb('oidc_scope.edition', '+', 1) })),
+    )
   const data = { change: 'updated', claims: scope.claims }
   const outcome = await commitChange(db, caller, now, scope.name, [write(upsert)], data)
   if (outcome === 'conflict') throw new Lost(`the scope ${scope.name} changed meanwhile`)
@@ -107,7 +111,9 @@ export const removeOidcScope = async (
   if (isBuiltIn(name)) return { refused: 'built-in' }
   if (!(await oidcScopesAt(db, caller.revision)).has(name)) return { refused: 'missing' }
   const remove = exactly(1, db.deleteFrom('oidc_scope').where('name', '=', name))
-  const outcome = await commitChange(db, caller, now, name, [remove], { change: 'removed' })
+  const outcome = await commitChange(db, caller, now, name, [remove, ...scopesForgotten(db, [name])], {
+    change: 'removed',
+  })
   if (outcome === 'conflict') throw new Lost(`the scope ${name} changed meanwhile`)
   return undefined
 }

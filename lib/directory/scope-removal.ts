@@ -1,6 +1,6 @@
 /**
  * What goes with a scope that is removed. Roles and applications lose it by the tables' references; but tokens, codes and
- * consents keep names. They lose it, too: whoever makes a scope of the same name later hands it to nobody who had the
+ * consents have names. They lose it, too: whoever makes a scope of the same name later hands it to nobody who had the
  * old one (design.md §7, invariant 14). What an impersonation was given stays in its row, which is its record.
  */
 import { type RawBuilder, sql } from 'kysely'
@@ -21,41 +21,32 @@ const without = (names: readonly string[]): RawBuilder<string> =>
 
 const holders = ['token', 'authorization_code', 'device_authorization', 'consent'] as const
 
-/** The writes that take these scopes from everything that was given them; `now` is when. */
-export const scopesGone = (db: Db, names: readonly string[], now: Date): readonly Write[] => {
-  if (names.length === 0) return []
+/** The writes that take these scopes from all tokens, codes and consents. */
+export const scopesForgotten = (db: Db, names: readonly string[]): readonly Write[] => {
   const chunks = Array.from({ length: Math.ceil(names.length / atOnce) }, (_, index) =>
     names.slice(index * atOnce, (index + 1) * atOnce),
   )
-  const forgotten = chunks.flatMap((chunk) =>
+  return chunks.flatMap((chunk) =>
     holders.map((table) => {
       const left = without(chunk)
       const query = db.updateTable(table).set({ scopes: sql<string>`trim(${left})` })
       return write(query.where(sql<boolean>`${left} <> ${padded}`))
     }),
   )
+}
+
+/** The writes that go before the removal of scopes of API resources: whoever had them is another edition without. */
+export const scopesGone = (db: Db, names: readonly string[], now: Date): readonly Write[] => {
+  if (names.length === 0) return []
   const edition = sql<number>`edition + 1`
+  const roles = db.selectFrom('role_permission').select('role_id').where('scope_name', 'in', names)
+  const applications = db
+    .selectFrom('application_scope')
+    .select('application_id')
+    .where('scope_name', 'in', names)
   return [
-    ...forgotten,
-    write(
-      db
-        .updateTable('role')
-        .set({ edition, modified_at: now.toISOString() })
-        .where(
-          'id',
-          'in',
-          db.selectFrom('role_permission').select('role_id').where('scope_name', 'in', names),
-        ),
-    ),
-    write(
-      db
-        .updateTable('application')
-        .set({ edition })
-        .where(
-          'id',
-          'in',
-          db.selectFrom('application_scope').select('application_id').where('scope_name', 'in', names),
-        ),
-    ),
+    ...scopesForgotten(db, names),
+    write(db.updateTable('role').set({ edition, modified_at: now.toISOString() }).where('id', 'in', roles)),
+    write(db.updateTable('application').set({ edition }).where('id', 'in', applications)),
   ]
 }
