@@ -21,6 +21,7 @@ export const readConfigs: Describe = () => ({
   id: 'readServerConfiguration',
   summary: 'What the deployment says, as far as clients need it',
   tag,
+  conditional: true,
   answers: {
     200: {
       description: 'The settings; they are those of deployment.toml.',
@@ -44,7 +45,6 @@ export const readConfigs: Describe = () => ({
       }),
       headers: ['ETag'],
     },
-    304: { description: 'The client has it already.', headers: ['ETag'] },
   },
 })
 
@@ -59,9 +59,9 @@ export const readImpersonation: Describe = () => ({
   id: 'readImpersonationConfiguration',
   summary: 'Whether an impersonated user is told by e-mail',
   tag,
+  conditional: true,
   answers: {
     200: { description: 'The setting.', schema: setting(), headers: ['ETag'] },
-    304: { description: 'The client has it already.', headers: ['ETag'] },
   },
 })
 

@@ -1,6 +1,6 @@
 /** The 18 operations of the configuration management API as the OpenAPI document describes them. */
 import * as z from 'zod'
-import type { Answer, Describe, Operation } from '../../access/operation.ts'
+import type { Describe, Operation } from '../../access/operation.ts'
 import {
   attributeAnswer,
   filesAnswer,
@@ -16,7 +16,6 @@ const tag = 'Configuration management'
 const unknownResource = ['CONFIGM_00008', 'CONFIGM_00017'] as const satisfies readonly ConfigurationCode[]
 const unreadable = [400, 413, 415] as const
 const tagged = ['ETag']
-const unchanged: Answer = { description: 'The client has it already.', headers: tagged }
 
 const read = (
   id: string,
@@ -28,11 +27,8 @@ const read = (
     id,
     summary,
     tag,
-    answers: {
-      200: { description: summary, schema: answer(), headers: tagged },
-      304: unchanged,
-      ...refusals(codes),
-    },
+    conditional: true,
+    answers: { 200: { description: summary, schema: answer(), headers: tagged }, ...refusals(codes) },
   })
 }
 
