@@ -4,11 +4,12 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import * as jose from 'jose'
 import { assertionType } from '../../lib/oauth/presented-client.ts'
 import { type Booted, basic, boot } from '../boot.ts'
 import { type Browser, locationOf, newBrowser } from '../browser.ts'
-import { databases } from '../databases.ts'
+import { databases, temporaryDirectory } from '../databases.ts'
 import { changesOf } from '../nothing-else.ts'
 import {
   authorizePath,
@@ -42,6 +43,8 @@ interface Row {
   /** What is made anew for each request, since it is used up with it. */
   readonly fresh?: () => Promise<Fields>
   readonly headers?: Fields
+  /** Of the peer: a proxy's, where it hands a certificate on. */
+  readonly address?: string
   readonly browser?: Browser
   /** Parameters that may come several times. */
   readonly repeatable?: readonly string[]
@@ -49,6 +52,32 @@ interface Row {
   readonly anything?: readonly string[]
   /** Whether an answer is the right one's. */
   readonly succeeds: (response: Response) => boolean | Promise<boolean>
+}
+
+const proxy = '10.1.2.3'
+
+/** Another password than the shipped one is what trusted proxies need. */
+const behindProxy = `
+[server]
+trusted_proxies = ["10.0.0.0/8"]
+[super_admin]
+password = "another"
+[oauth.mutualtls]
+client_certificate_header = "X-SSL-CERT"
+`
+
+/** A client's own certificate. */
+const newCertificate = async (): Promise<string> => {
+  const directory = temporaryDirectory()
+  const [key, file] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]
+  const made = Bun.spawnSync([
+    ...'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=forms'.split(
+      ' ',
+    ),
+    ...['-keyout', key, '-out', file],
+  ])
+  expect(made.exitCode).toBe(0)
+  return Bun.file(file).text()
 }
 
 type Body = string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
@@ -101,6 +130,8 @@ for (const database of databases) {
   describe(`forms on ${database.name}`, () => {
     let server: Booted
     let scenario: Scenario
+    /** The same server behind a proxy that hands certificates on. */
+    let behind: Booted
     let rows: readonly Row[]
 
     const deviceCode = async (client: Client, person: { userName: string; password: string }) => {
@@ -169,6 +200,22 @@ for (const database of databases) {
         { by: 'its id alone', client: byNothing, required: { client_id: byNothing.clientId } },
       ]
       const list: Row[] = []
+      const byCertificate = await newClient(behind, {
+        grantTypes: ['client_credentials'],
+        clientAuthentication: {
+          tokenEndpointAuthMethod: 'tls_client_auth',
+          tlsClientAuthSubjectDn: 'CN=forms',
+        },
+      })
+      list.push({
+        name: 'client credentials by a certificate',
+        ...at('/oauth2/token'),
+        headers: { 'X-SSL-CERT': encodeURIComponent(await newCertificate()) },
+        address: proxy,
+        required: { grant_type: 'client_credentials', client_id: byCertificate.clientId },
+        optional: { scope: 'internal_user_mgt_list' },
+        succeeds: isOk,
+      })
       for (const { by, client, required, ...way } of ways) {
         const code = await newCode(server, client, person)
         list.push({
@@ -464,19 +511,29 @@ for (const database of databases) {
 
     beforeAll(async () => {
       server = await boot(database, { toml: bookingsToml })
+      behind = await boot(database, {
+        insteadOfShipped: behindProxy,
+        beside: { directory: server.directory, config: server.config },
+      })
       scenario = await setUp(server)
       rows = await makeRows()
     }, 120_000)
-    afterAll(() => server.stop())
+    afterAll(async () => {
+      await behind.stop()
+      await server.stop()
+    })
 
     const send = (row: Row, body: Body, headers: Fields = {}): Promise<Response> => {
       const request = row.browser ? row.browser.get : server.request
       if (row.method === 'GET') return request(`${row.path}?${body}`, { headers: row.headers ?? {} })
-      return request(row.path, {
+      const init = {
         method: 'POST',
         headers: { 'Content-Type': formType, ...row.headers, ...headers },
         body,
-      })
+      }
+      return row.address
+        ? behind.request(row.path, { ...init, address: row.address })
+        : request(row.path, init)
     }
 
     const fieldsFor = async (row: Row): Promise<Fields> => ({
