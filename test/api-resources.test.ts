@@ -77,6 +77,10 @@ for (const database of databases) {
       ['identifier sw _', 0],
       ['identifier ew s', systemApis.filter(({ identifier }) => identifier.endsWith('s')).length],
       ['name eq User Impersonation and type eq TENANT', 1],
+      ['type ge ORGANIZATION and type lt TENANT', 7],
+      ['type gt ORGANIZATION and type le ORGANIZATION', 0],
+      ['identifier gt /scim2/R and identifier le /scim2/Roles', 1],
+      ['identifier ge /scim2/ro and identifier lt /scim2/ro0', 0],
       ['identifier ew a-value-that-is-longer-than-any-identifier-that-is-stored-here', 0],
     ])('filter %s', async (filter, total) => {
       const list = await get(`${path}?limit=100&filter=${encodeURIComponent(filter)}`)
@@ -117,6 +121,7 @@ for (const database of databases) {
       ['after=%25%25', '60002'],
       ['filter=identifier', '60001'],
       ['filter=identifier+xx+y', '60001'],
+      ['limit=99999999999', '60010'],
       ['filter=identifier+eq+', '60001'],
       ['filter=identifier+eq+a%00b', '60001'],
       ['filter=description+eq+x', '60007'],

@@ -38,7 +38,11 @@ export const firstStart = async (
     hash ??= hashPassword(password)
     return hash
   }
-  await settle(asSystem, (caller) => ensureApiResources(db, caller, now, config.apiResources))
+  const misplaced = await settle(asSystem, (caller) =>
+    ensureApiResources(db, caller, now, config.apiResources),
+  )
+  for (const { scope, identifier } of misplaced)
+    log.warn({ scope, identifier }, 'another API resource has this scope of deployment.toml already')
   const { created } = await settle(asSystem, (caller) =>
     ensureAdministrator(db, caller, now, create ? { userName, passwordHash, shipped } : undefined),
   )

@@ -7,19 +7,46 @@ import { type Change, change, Lost } from './change.ts'
 import { systemApis } from './system-apis.ts'
 
 interface Stored {
-  readonly resources: ReadonlyMap<string, { readonly id: string; readonly type: string }>
-  readonly scopes: ReadonlySet<string>
+  readonly resources: ReadonlyMap<
+    string,
+    { readonly id: string; readonly type: string; readonly edition: number }
+  >
+  /** The ids of the API resources that they belong to, by name. */
+  readonly scopes: ReadonlyMap<string, string>
 }
 
-const readStored = async (db: Db): Promise<Stored> => {
+/** What is stored of these definitions; there may be many thousands of others. */
+const readStored = async (db: Db, definitions: readonly ApiResourceDefinition[]): Promise<Stored> => {
+  const identifiers = definitions.map(({ identifier }) => identifier)
+  const names = definitions.flatMap(({ scopes }) => scopes.map(({ name }) => name))
   const [resources, scopes] = await Promise.all([
-    db.selectFrom('api_resource').select(['id', 'identifier', 'type']).execute(),
-    db.selectFrom('scope').select('name').execute(),
+    db
+      .selectFrom('api_resource')
+      .select(['id', 'identifier', 'type', 'edition'])
+      .where('identifier', 'in', identifiers)
+      .execute(),
+    db.selectFrom('scope').select(['name', 'api_resource_id as owner']).where('name', 'in', names).execute(),
   ])
   return {
-    resources: new Map(resources.map(({ id, identifier, type }) => [identifier, { id, type }])),
-    scopes: new Set(scopes.map(({ name }) => name)),
+    resources: new Map(resources.map(({ identifier, ...resource }) => [identifier, resource])),
+    scopes: new Map(scopes.map(({ name, owner }) => [name, owner])),
   }
+}
+
+/**
+ * The API resource is what its definition says from now on. One that was made by REST may have been open to every user
+ * of an application: that is over, or whoever made it would have decided who gets the scopes of a system API.
+ */
+const retype = (
+  db: Db,
+  { id, type: from }: { readonly id: string; readonly type: string },
+  { type, requiresAuthorization }: ApiResourceDefinition,
+  time: string,
+): readonly Write[] => {
+  const update = db.updateTable('api_resource').where('id', '=', id).where('type', '=', from)
+  if (!requiresAuthorization) return [exactly(1, update.set({ type }))]
+  const policies = db.updateTable('application_api').set({ policy: 'RBAC' }).where('api_resource_id', '=', id)
+  return [exactly(1, update.set({ type, authorization_required_at: time })), write(policies)]
 }
 
 /** Each identifier and each scope once: the first definition wins. */
@@ -41,7 +68,8 @@ const plan = (db: Db, stored: Stored, definitions: readonly ApiResourceDefinitio
   const updates: Write[] = []
   const created: string[] = []
   const updated: Record<string, unknown>[] = []
-  for (const { identifier, name, description, type, requiresAuthorization, ...definition } of definitions) {
+  for (const definition of definitions) {
+    const { identifier, name, description, type, requiresAuthorization } = definition
     const known = stored.resources.get(identifier)
     const id = known?.id ?? Bun.randomUUIDv7()
     const added = definition.scopes.filter((scope) => !stored.scopes.has(scope.name))
@@ -69,16 +97,17 @@ const plan = (db: Db, stored: Stored, definitions: readonly ApiResourceDefinitio
       continue
     }
     const retyped = known.type !== type
-    if (retyped) {
-      const update = db.updateTable('api_resource').set({ type }).where('id', '=', id)
-      updates.push(exactly(1, update.where('type', '=', known.type)))
-    }
-    if (retyped || added.length > 0)
+    if (retyped) updates.push(...retype(db, known, definition, now.toISOString()))
+    if (retyped || added.length > 0) {
+      const edition = known.edition + 1
+      const next = db.updateTable('api_resource').set({ edition }).where('id', '=', id)
+      updates.push(exactly(1, next.where('edition', '=', known.edition)))
       updated.push({
         identifier,
         addedScopes: added.map((scope) => scope.name),
         ...(retyped ? { fromType: known.type, toType: type } : {}),
       })
+    }
   }
   const writes = [
     ...updates,
@@ -97,23 +126,45 @@ const plan = (db: Db, stored: Stored, definitions: readonly ApiResourceDefinitio
   return { writes, events }
 }
 
+/** A scope that `deployment.toml` defines and that another API resource has: it stays where it is. */
+export interface MisplacedScope {
+  readonly scope: string
+  readonly identifier: string
+}
+
+const misplaced = (
+  { resources, scopes }: Stored,
+  configured: readonly ApiResourceDefinition[],
+): readonly MisplacedScope[] =>
+  configured.flatMap(({ identifier, scopes: defined }) =>
+    defined.flatMap(({ name: scope }) => {
+      const owner = scopes.get(scope)
+      return owner === undefined || owner === resources.get(identifier)?.id ? [] : [{ scope, identifier }]
+    }),
+  )
+
 /**
  * Stores the configured and the built-in API resources that are not there yet; of those that are, new scopes and a
- * changed type. Nothing to do writes nothing. Throws `Lost` when another start was faster.
+ * changed type. Nothing to do writes nothing. Answers the configured scopes that it could not store. Throws `Lost` when
+ * another start was faster.
  */
 export const ensureApiResources = async (
   db: Db,
   caller: Caller,
   now: Date,
   configured: readonly (ApiResourceDefinition & { readonly disabled: boolean })[],
-): Promise<void> => {
-  const definitions = distinct([...configured.filter(({ disabled }) => !disabled), ...systemApis])
-  const { writes, events } = plan(db, await readStored(db), definitions, now)
-  if (writes.length === 0) return
+): Promise<readonly MisplacedScope[]> => {
+  const enabled = configured.filter(({ disabled }) => !disabled)
+  const definitions = distinct([...enabled, ...systemApis])
+  const stored = await readStored(db, definitions)
+  const elsewhere = misplaced(stored, enabled)
+  const { writes, events } = plan(db, stored, definitions, now)
+  if (writes.length === 0) return elsewhere
   const outcome = await change(db, caller, now, {
     writes: [revisionIs(caller.revision), ...writes],
     events,
     administrative: true,
   })
   if (outcome === 'conflict') throw new Lost('the API resources changed meanwhile')
+  return elsewhere
 }

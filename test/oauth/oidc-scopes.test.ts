@@ -109,6 +109,61 @@ for (const database of databases) {
       expect((await server.audit()).slice(-2).map(({ data }) => data.change)).toEqual(['updated', 'removed'])
     })
 
+    test('has an entity tag: a stale If-Match changes nothing, and what is made anew is another edition', async () => {
+      const conditional = (method: string, headers: Record<string, string>, sent?: unknown) =>
+        server.send(method, `${path}/tagged`, sent, {
+          Authorization: basic('admin', 'admin'),
+          ...headers,
+        })
+      const tag = async () => (await server.send('GET', `${path}/tagged`)).headers.get('etag') ?? ''
+      await server.send('POST', path, body('tagged'))
+      const first = await tag()
+      expect(first).toMatch(/^W\/"[\w-]{22}"$/)
+      const known = await conditional('GET', { 'If-None-Match': first })
+      expect([known.status, await known.text()]).toEqual([304, ''])
+      const changed = await conditional('PUT', { 'If-Match': first }, body('tagged', ['title']))
+      expect([changed.status, changed.headers.get('etag')]).toEqual([200, await tag()])
+      expect(await tag()).not.toBe(first)
+      for (const [method, sent] of [
+        ['PUT', body('tagged')],
+        ['DELETE', undefined],
+      ] as const)
+        await expectRefusal(server, () => conditional(method, { 'If-Match': first }, sent), {
+          status: 412,
+          code: 'UE-10012',
+        })
+      const last = await tag()
+      expect((await conditional('DELETE', { 'If-Match': last })).status).toBe(204)
+      await server.send('POST', path, body('tagged', ['gender']))
+      expect(await tag()).not.toBe(last)
+      await server.send('DELETE', `${path}/tagged`)
+      // a built-in one has a tag before anybody changed it
+      const email = (await server.send('GET', `${path}/email`)).headers.get('etag') ?? ''
+      const headers = { Authorization: basic('admin', 'admin'), 'If-Match': first }
+      await expectRefusal(
+        server,
+        () => server.send('PUT', `${path}/email`, { displayName: 'E', claims: [] }, headers),
+        { status: 412, code: 'UE-10012' },
+      )
+      expect(email).toMatch(/^W\//)
+    })
+
+    test('one that was removed is forgotten: whoever consented to it did not consent to its successor', async () => {
+      const { commit, write } = await import('../../lib/database/commit.ts')
+      await server.send('POST', path, body('hr'))
+      const row = {
+        account_id: scenario.subject.id,
+        application_id: scenario.applicationId,
+        scopes: 'openid hr hrx',
+        given_at: new Date().toISOString(),
+      }
+      await commit(server.db, [write(server.db.insertInto('consent').values(row))])
+      expect((await server.send('DELETE', `${path}/hr`)).status).toBe(204)
+      const consents = await server.db.selectFrom('consent').select('scopes').execute()
+      expect(consents).toEqual([{ scopes: 'openid hrx' }])
+      await commit(server.db, [write(server.db.deleteFrom('consent'))])
+    })
+
     test('discovery names the scopes and claims there are', async () => {
       const document = async () => {
         const response = await server.request('/oauth2/token/.well-known/openid-configuration')
