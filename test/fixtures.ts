@@ -137,6 +137,7 @@ export const role = async (db: Db, asked: RoleFixture): Promise<string> => {
   const users = (asked.users ?? []).map((account_id) => ({ account_id, role_id: id }))
   await written(db, [
     write(db.insertInto('role').values(row)),
+    ...counted(db, 'role', organizationId, [id], 1),
     ...(permissions.length > 0 ? [write(db.insertInto('role_permission').values(permissions))] : []),
     ...(users.length > 0 ? [write(db.insertInto('account_role').values(users))] : []),
     bump,

@@ -93,7 +93,13 @@ for (const database of databases) {
       const location = `${origin}/scim2/v2/Roles/${id}`
       const summary = {
         displayName: 'ImpersonatorRole',
-        meta: { location, resourceType: 'Role' },
+        meta: {
+          created: expect.any(String),
+          lastModified: expect.any(String),
+          location,
+          resourceType: 'Role',
+          version: 'W/"1"',
+        },
         schemas: [roleSchema],
         id,
         audience: { value: app.id, display: 'app', type: 'application' },
@@ -122,6 +128,7 @@ for (const database of databases) {
       expect(patched?.status).toBe(200)
       const whole = {
         ...summary,
+        meta: { ...summary.meta, version: 'W/"2"' },
         users: [{ value: userId, display: 'Impersonator', $ref: `${origin}/scim2/Users/${userId}` }],
         groups: [],
         permissions: [
@@ -346,11 +353,21 @@ for (const database of databases) {
           permissions: [expect.objectContaining({ value: 'internal_user_mgt_list' })],
         },
       ])
-      for (const filter of ['users eq x', 'displayName gt x', 'displayName eq a or displayName eq b']) {
+      expect(await names('displayName eq "findable ONE" or displayName eq "Findable two"')).toEqual([
+        'Findable one',
+        'Findable two',
+      ])
+      for (const filter of ['users co x', 'colour eq x', 'properties[name eq "x"]', 'audience.type lt']) {
         const query = new URLSearchParams({ filter })
         await refused(['GET', `/scim2/v2/Roles?${query}`], 400, undefined, 'invalidFilter')
       }
-      await refused(['GET', '/scim2/v2/Roles?sortBy=displayName'], 501, 'Sorting is not supported')
+      const sorted = await found({
+        filter: 'displayName sw findable',
+        sortBy: 'displayName',
+        sortOrder: 'descending',
+      })
+      expect(sorted.Resources.map(({ displayName }) => displayName)).toEqual(['Findable two', 'Findable one'])
+      await refused(['GET', '/scim2/v2/Roles?sortBy=colour'], 400, undefined, 'invalidFilter')
     })
 
     test('nobody hands out what he does not hold', async () => {
@@ -385,14 +402,14 @@ for (const database of databases) {
 
     test('Administrator stays what it is, and keeps somebody who can use it', async () => {
       const path = `/scim2/v2/Roles/${administratorRole.id}`
-      const fixed = 'Administrator can be neither renamed nor deprived of permissions.'
+      const fixed = 'Administrator can be neither renamed nor deleted nor deprived of permissions.'
       const rename = operations({ op: 'replace', path: 'displayName', value: 'Boss' })
       await refused(['PATCH', path, rename], 403, fixed)
       await refused(['PATCH', path, operations({ op: 'remove', path: 'permissions' })], 403, fixed)
       const first = await adminId()
       const locked = await account(server.db, { userName: 'locked', locked: true })
       const second = await account(server.db, { userName: 'second', password: 'Password@123' })
-      const last = 'The last active administrator cannot leave Administrator.'
+      const last = 'The last active administrator cannot lose Administrator.'
       const leave = { op: 'remove', path: `users[value eq "${first}"]` }
       await refused(['PATCH', path, operations(leave)], 403, last)
       await refused(

@@ -1,25 +1,21 @@
 /** Makes roles: nobody hands out what he does not hold (design.md §7, invariant 14). */
-import { type Write, write } from '../database/commit.ts'
+import { write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { claimAccount } from './accounts.ts'
 import type { Caller } from './caller.ts'
 import { change, Lost } from './change.ts'
+import { counted } from './population.ts'
+import { admitGroups, groupsAmong, groupsChanged } from './role-groups.ts'
 import { admit, findMembers, memberships } from './role-members.ts'
-import { refusePermissions } from './role-permissions.ts'
-import {
-  type Audience,
-  applicationOf,
-  nameIsTaken,
-  type Role,
-  type RoleRefusal,
-  refuseName,
-} from './roles.ts'
+import { permissionsWrites, refusePermissions } from './role-permissions.ts'
+import { type Audience, applicationOf, type Role, type RoleRefusal, refuseName } from './roles.ts'
 
 export interface NewRole {
   readonly name: string
   readonly audience: Audience
   readonly permissions: readonly string[]
   readonly users: readonly string[]
+  readonly groups: readonly string[]
 }
 
 /** Makes a role; the caller must hold every permission that it gives. */
@@ -53,6 +49,8 @@ export const createRole = async (
   const users = [...new Set(asked.users)]
   const members = await findMembers(db, caller, users)
   if (members.size !== users.length) return { refused: 'unknown-user' }
+  const groups = [...new Set(asked.groups)]
+  if ((await groupsAmong(db, caller, groups)).size !== groups.length) return { refused: 'unknown-group' }
   const id = crypto.randomUUID()
   const at = now.toISOString()
   const row = {
@@ -64,19 +62,22 @@ export const createRole = async (
     created_at: at,
     modified_at: at,
   }
-  const writes: Write[] = [write(db.insertInto('role').values(row))]
-  if (permissions.length > 0) {
-    const rows = permissions.map((scope_name) => ({ role_id: id, scope_name }))
-    writes.push(write(db.insertInto('role_permission').values(rows)))
-  }
   const outcome = await change(db, caller, now, {
     claims: users.includes(caller.accountId) ? claimAccount(db, caller.accountId) : undefined,
-    writes: [...writes, ...admit(db, id, users), ...memberships(db, caller, users)],
+    writes: [
+      write(db.insertInto('role').values(row)),
+      ...permissionsWrites(db, id, { added: permissions, removed: [] }),
+      ...admit(db, id, users),
+      ...memberships(db, caller, users),
+      ...admitGroups(db, id, groups),
+      ...groupsChanged(db, caller, groups),
+      ...counted(db, 'role', caller.organizationId, [id], 1),
+    ],
     events: [
       {
         event: 'role-created',
         target: id,
-        data: { name, audience, permissions, users },
+        data: { name, audience, permissions, users, ...(groups.length > 0 ? { groups } : {}) },
         outcome: 'Success',
         applicationId: caller.application?.id,
       },
@@ -84,8 +85,9 @@ export const createRole = async (
     administrative: true,
   })
   if (outcome === 'conflict') {
-    if (await nameIsTaken(db, audience, name)) return { refused: 'exists' }
+    if (await refuseName(db, audience, name)) return { refused: 'exists' }
     throw new Lost('what the role refers to has changed')
   }
-  return { role: { id, name, audience: { ...audience, name: audienceName }, createdAt: at, modifiedAt: at } }
+  const role = { id, name, audience: { ...audience, name: audienceName }, edition: 1 }
+  return { role: { ...role, createdAt: at, modifiedAt: at } }
 }

@@ -1,4 +1,4 @@
-/** Who has a role. Whoever joins or leaves gets a new version: decisions about him begin anew. */
+/** Who was given a role himself. Whoever joins or leaves gets a new version: decisions about him begin anew. */
 import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { Caller } from './caller.ts'
@@ -17,20 +17,51 @@ export const chunks = (ids: readonly string[]): readonly (readonly string[])[] =
     ids.slice(index * chunkSize, (index + 1) * chunkSize),
   )
 
-/** The users of that role. */
-export const membersOfRole = async (db: Db, roleId: string): Promise<readonly Member[]> => {
-  const rows = await db
+export interface MemberOfRole extends Member {
+  readonly roleId: string
+}
+
+/** The users to whom these roles were given, at most `most` in all. */
+export const membersOfRoles = async (
+  db: Db,
+  roleIds: readonly string[],
+  most?: number,
+): Promise<readonly MemberOfRole[]> => {
+  if (roleIds.length === 0) return []
+  const members = db
     .selectFrom('account_role')
     .innerJoin('account', 'account.id', 'account_role.account_id')
-    .select(['account.id', 'user_name as userName', 'locked_at', 'disabled_at'])
-    .where('role_id', '=', roleId)
-    .orderBy('account.id')
-    .execute()
-  return rows.map(({ id, userName, locked_at, disabled_at }) => ({
+    .select(['role_id as roleId', 'account.id', 'user_name as userName', 'locked_at', 'disabled_at'])
+    .where('role_id', 'in', roleIds)
+  const rows = await (most === undefined ? members.orderBy('account.id') : members.limit(most)).execute()
+  return rows.map(({ roleId, id, userName, locked_at, disabled_at }) => ({
+    roleId,
     id,
     userName,
     active: locked_at === null && disabled_at === null,
   }))
+}
+
+/** The ids of all to whom the role was given. */
+export const memberIdsOfRole = async (db: Db, roleId: string): Promise<readonly string[]> => {
+  const rows = await db
+    .selectFrom('account_role')
+    .select('account_id')
+    .where('role_id', '=', roleId)
+    .execute()
+  return rows.map(({ account_id }) => account_id)
+}
+
+/** Whether the role was given to more than `n` users; no more than that are looked at. */
+export const hasMoreUsers = async (db: Db, roleId: string, n: number): Promise<boolean> => {
+  const row = await db
+    .selectFrom('account_role')
+    .select('account_id')
+    .where('role_id', '=', roleId)
+    .limit(1)
+    .offset(n)
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 /** Those among `ids` who are users of the caller's organization. */
@@ -88,14 +119,14 @@ export const dismiss = (db: Db, roleId: string, ids: readonly string[]): Write[]
     ),
   )
 
-/** The new versions of accounts whose roles change; lost when one of them is gone. */
+/** The new versions and editions of accounts whose roles or groups change; lost when one of them is gone. */
 export const memberships = (db: Db, caller: Caller, ids: readonly string[]): Write[] =>
   chunks([...ids].sort()).map((chunk) =>
     exactly(
       chunk.length,
       db
         .updateTable('account')
-        .set((eb) => ({ version: eb('version', '+', 1) }))
+        .set((eb) => ({ version: eb('version', '+', 1), edition: eb('edition', '+', 1) }))
         .where('organization_id', '=', caller.organizationId)
         .where('id', 'in', chunk),
     ),

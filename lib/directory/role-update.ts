@@ -1,45 +1,30 @@
 /**
- * Changes to a role. Nobody hands out what he does not hold, Administrator stays what it is and keeps somebody who can
- * use it (design.md §7, invariant 14).
+ * Changes to a role. Nobody hands out what he does not hold, be it to users or to groups; Administrator stays what it
+ * is and keeps somebody who can use it (design.md §7, invariant 14).
  */
-import { exactly, holds, type Write, write } from '../database/commit.ts'
+import { exactly, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { claimAccount } from './accounts.ts'
 import type { Caller } from './caller.ts'
 import { change, Lost } from './change.ts'
-import { administratorBesides } from './last-administrator.ts'
+import { administratorAfter, becomesAdministrator } from './last-administrator.ts'
 import { administratorRole } from './permissions.ts'
-import { admit, dismiss, findMembers, membersAmong, memberships, membersOfRole } from './role-members.ts'
-import { permissionsOfRole, refusePermissions } from './role-permissions.ts'
-import { type Role, type RoleRefusal, refuseName } from './roles.ts'
-
-/** First everything becomes `replaceWith`, when that is there; then some are added and some removed. */
-export interface SetEdit {
-  readonly replaceWith?: ReadonlySet<string> | undefined
-  readonly add: ReadonlySet<string>
-  readonly remove: ReadonlySet<string>
-}
+import { admitGroups, dismissGroups, groupIdsOfRole, groupsAmong, groupsChanged } from './role-groups.ts'
+import { admit, dismiss, findMembers, memberIdsOfRole, membersAmong, memberships } from './role-members.ts'
+import { permissionsWrites, refusePermissions, scopesOfRole } from './role-permissions.ts'
+import { findRole, type Role, type RoleRefusal, refuseName } from './roles.ts'
+import { type Difference, difference, differenceOf, nothing, type SetEdit } from './set-edit.ts'
 
 export interface RoleEdit {
   readonly name?: string | undefined
   readonly users?: SetEdit | undefined
+  readonly groups?: SetEdit | undefined
   readonly permissions?: SetEdit | undefined
+  /** The change is for the edition that was read, and no later one. */
+  readonly exact?: boolean | undefined
 }
 
-const nothing: SetEdit = { add: new Set(), remove: new Set() }
-
-const difference = (current: ReadonlySet<string>, { replaceWith, add, remove }: SetEdit) => {
-  const wanted = (replaceWith ?? current).union(add).difference(remove)
-  return { added: [...wanted.difference(current)], removed: [...current.difference(wanted)] }
-}
-
-/** The users that join and leave; those of a large role are not read to add one. */
-const userDifference = async (db: Db, role: Role, edit: SetEdit) => {
-  const current = edit.replaceWith
-    ? new Set((await membersOfRole(db, role.id)).map(({ id }) => id))
-    : await membersAmong(db, role.id, [...edit.add, ...edit.remove])
-  return difference(current, edit)
-}
+const isNothing = ({ added, removed }: Difference) => added.length === 0 && removed.length === 0
 
 const without = (parts: Record<string, unknown>) =>
   Object.fromEntries(
@@ -47,6 +32,24 @@ const without = (parts: Record<string, unknown>) =>
       ([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0),
     ),
   )
+
+/** What the edit comes to, as things are; those who have a large role are not read to add one. */
+const plan = async (db: Db, role: Role, edit: RoleEdit) => {
+  const [held, users, groups] = await Promise.all([
+    scopesOfRole(db, role.id),
+    differenceOf(
+      edit.users,
+      () => memberIdsOfRole(db, role.id),
+      (ids) => membersAmong(db, role.id, ids),
+    ),
+    differenceOf(
+      edit.groups,
+      () => groupIdsOfRole(db, role.id),
+      async (ids) => (await groupIdsOfRole(db, role.id)).intersection(new Set(ids)),
+    ),
+  ])
+  return { held, users, groups, permissions: difference(held, edit.permissions ?? nothing) }
+}
 
 /** Changes the role that was read as `role`; throws `Lost` when that was overtaken. */
 export const updateRole = async (
@@ -60,70 +63,52 @@ export const updateRole = async (
   const builtIn = role.id === administratorRole.id
   const name = edit.name ?? role.name
   const renamed = name !== role.name
-  const held = new Set((await permissionsOfRole(db, role.id)).map((permission) => permission.name))
-  const permissions = difference(held, edit.permissions ?? nothing)
-  const users = edit.users ? await userDifference(db, role, edit.users) : { added: [], removed: [] }
+  const { held, users, groups, permissions } = await plan(db, role, edit)
   if (builtIn && (renamed || permissions.removed.length > 0)) return { refused: 'built-in' }
   const refusal =
-    (renamed ? await refuseName(db, role.audience, name) : undefined) ??
+    (renamed ? await refuseName(db, role.audience, name, role.id) : undefined) ??
     (await refusePermissions(db, caller, role.audience, permissions.added))
   if (refusal) return refusal
   const joining = await findMembers(db, caller, users.added)
   if (joining.size !== users.added.length) return { refused: 'unknown-user' }
+  if ((await groupsAmong(db, caller, groups.added)).size !== groups.added.length) {
+    return { refused: 'unknown-group' }
+  }
   const moved = [...users.added, ...users.removed]
+  const hands = users.added.length > 0 || groups.added.length > 0
+  const takes = users.removed.length > 0 || groups.removed.length > 0
   // leaving Administrator takes an administrator, too: else whoever manages roles could depose him
-  if (
-    (users.added.length > 0 || (builtIn && moved.length > 0)) &&
-    ![...held].every((one) => caller.may(one))
-  ) {
+  if ((hands || (builtIn && takes)) && ![...held].every((one) => caller.may(one))) {
     return { refused: 'beyond' }
   }
   const guards: Write[] = []
-  if (builtIn && users.removed.length > 0) {
-    const besides = await administratorBesides(db, users.removed)
-    const joins = [...joining.values()].some(({ active }) => active)
-    if (!besides.remains && !joins) return { refused: 'last-administrator' }
-    guards.push(besides.guard)
+  if (builtIn && takes) {
+    const witness = await administratorAfter(db, { members: users.removed, groups: groups.removed })
+    const successor = [...joining.values()].find(({ active }) => active)
+    if (witness) guards.push(witness.guard)
+    else if (successor) guards.push(becomesAdministrator(db, successor.id))
+    else return { refused: 'last-administrator' }
   }
-  const administrative = renamed || permissions.added.length > 0 || permissions.removed.length > 0
-  if (!administrative && moved.length === 0) return { role }
-  // grows with every change, so that a replacement knows that nothing came between
-  const later = new Date(Math.max(now.getTime(), Date.parse(role.modifiedAt) + 1)).toISOString()
-  const unchanged = db
-    .selectFrom('role')
-    .select('id')
+  if (!renamed && [users, groups, permissions].every(isNothing)) return { role }
+  const administrative = renamed || !isNothing(permissions) || !isNothing(groups)
+  const update = db
+    .updateTable('role')
+    .set((eb) => ({ name, modified_at: now.toISOString(), edition: eb('edition', '+', 1) }))
     .where('id', '=', role.id)
-    .where('modified_at', '=', role.modifiedAt)
-  const update = db.updateTable('role').set({ name, modified_at: later }).where('id', '=', role.id)
+  // who only gives it to users or takes it from them does not mind others who do
+  const exact = administrative || edit.exact === true || edit.users?.replaceWith !== undefined
   const outcome = await change(db, caller, now, {
     claims: moved.includes(caller.accountId) ? claimAccount(db, caller.accountId) : undefined,
     writes: [
-      ...(edit.users?.replaceWith ? [holds(unchanged)] : []),
-      exactly(1, update.where('name', '=', role.name)),
-      ...(permissions.removed.length > 0
-        ? [
-            exactly(
-              permissions.removed.length,
-              db
-                .deleteFrom('role_permission')
-                .where('role_id', '=', role.id)
-                .where('scope_name', 'in', permissions.removed),
-            ),
-          ]
-        : []),
-      ...(permissions.added.length > 0
-        ? [
-            write(
-              db
-                .insertInto('role_permission')
-                .values(permissions.added.map((scope_name) => ({ role_id: role.id, scope_name }))),
-            ),
-          ]
-        : []),
+      exactly(1, exact ? update.where('edition', '=', role.edition) : update.where('name', '=', role.name)),
+      ...permissionsWrites(db, role.id, permissions),
       ...dismiss(db, role.id, users.removed),
       ...admit(db, role.id, users.added),
       ...memberships(db, caller, moved),
-      // behind the changes, so that an administrator who joins with this request counts
+      ...dismissGroups(db, role.id, groups.removed),
+      ...admitGroups(db, role.id, groups.added),
+      ...groupsChanged(db, caller, [...groups.added, ...groups.removed]),
+      // behind the changes
       ...guards,
     ],
     events: [
@@ -135,6 +120,8 @@ export const updateRole = async (
           renamedTo: renamed ? name : undefined,
           addedUsers: users.added,
           removedUsers: users.removed,
+          addedGroups: groups.added,
+          removedGroups: groups.removed,
           addedPermissions: permissions.added,
           removedPermissions: permissions.removed,
         }),
@@ -145,5 +132,8 @@ export const updateRole = async (
     administrative,
   })
   if (outcome === 'conflict') throw new Lost('the role has changed')
-  return { role: { ...role, name, modifiedAt: later } }
+  // others may have given it to somebody meanwhile
+  const after = await findRole(db, caller, role.id)
+  if (!after) throw new Lost('the role is gone')
+  return { role: after }
 }

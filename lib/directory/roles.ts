@@ -1,11 +1,9 @@
-/** Roles as they are managed: found in the name of a caller; role-creation.ts and role-update.ts write them. */
+/** Roles as they are managed: found in the name of a caller; role-creation, -update and -deletion.ts write them. */
 import { sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
 import { type Application, findClient } from './applications.ts'
 import type { Caller } from './caller.ts'
 import { hasUnseen } from './readable-name.ts'
-import { type TextOperator, textMatches } from './text-condition.ts'
-import type { Page } from './user-list.ts'
 
 export interface Audience {
   readonly type: 'application' | 'organization'
@@ -16,6 +14,7 @@ export interface Role {
   readonly id: string
   readonly name: string
   readonly audience: Audience & { readonly name: string }
+  readonly edition: number
   readonly createdAt: string
   readonly modifiedAt: string
 }
@@ -29,6 +28,7 @@ export type RoleRefusal =
         | 'exists'
         | 'name'
         | 'unknown-user'
+        | 'unknown-group'
         | 'unknown-organization'
         | 'unknown-application'
         | 'other-audience'
@@ -47,6 +47,7 @@ const select = (db: Db, caller: Caller) =>
       'role.name',
       'role.audience_type',
       'role.audience_id',
+      'role.edition',
       'role.created_at',
       'role.modified_at',
       'application.name as application_name',
@@ -64,49 +65,21 @@ const toRole = (row: Row): Role => ({
     id: row.audience_id,
     name: row.application_name ?? row.organization_name ?? '',
   },
+  edition: row.edition,
   createdAt: row.created_at,
   modifiedAt: row.modified_at,
 })
 
-export const findRole = async (db: Db, caller: Caller, id: string): Promise<Role | undefined> => {
-  const row = await select(db, caller).where('role.id', '=', id).executeTakeFirst()
-  return row && toRole(row)
+/** Roles of the caller's organization by id, in the order of `ids`; those that do not exist are left out. */
+export const findRoles = async (db: Db, caller: Caller, ids: readonly string[]): Promise<readonly Role[]> => {
+  if (ids.length === 0) return []
+  const rows = await select(db, caller).where('role.id', 'in', ids).execute()
+  const found = new Map(rows.map((row) => [row.id, toRole(row)]))
+  return ids.flatMap((id) => found.get(id) ?? [])
 }
 
-export interface RoleCondition {
-  readonly field: 'id' | 'name' | 'audienceId' | 'audienceType'
-  readonly operator: TextOperator
-  readonly value: string
-}
-
-const columns = {
-  id: sql.ref('role.id'),
-  name: sql.ref('role.name'),
-  audienceId: sql.ref('role.audience_id'),
-  audienceType: sql.ref('role.audience_type'),
-} as const
-
-const matches = ({ field, operator, value }: RoleCondition) => textMatches(columns[field], operator, value)
-
-/** One page of the roles to which all conditions apply, and how many there are in all. */
-export const listRoles = async (
-  db: Db,
-  caller: Caller,
-  conditions: readonly RoleCondition[],
-  { offset, limit }: Page,
-): Promise<{ readonly total: number; readonly roles: readonly Role[] }> => {
-  let counting = db.selectFrom('role').where('organization_id', '=', caller.organizationId)
-  let found = select(db, caller)
-  for (const condition of conditions) {
-    counting = counting.where(matches(condition))
-    found = found.where(matches(condition))
-  }
-  const [count, rows] = await Promise.all([
-    counting.select((eb) => eb.fn.countAll().as('n')).executeTakeFirstOrThrow(),
-    limit > 0 ? found.orderBy('role.id').limit(limit).offset(offset).execute() : [],
-  ])
-  return { total: Number(count.n), roles: rows.map(toRole) }
-}
+export const findRole = async (db: Db, caller: Caller, id: string): Promise<Role | undefined> =>
+  (await findRoles(db, caller, [id]))[0]
 
 /** A name may neither look like one of the system's own nor like one with a domain. */
 export const isRoleName = (name: string): boolean =>
@@ -127,24 +100,23 @@ export const applicationOf = async (db: Db, caller: Caller, id: string): Promise
   return row && findClient(db, caller.revision, row.client_id)
 }
 
-/** Whether a role of that audience has that name. */
-export const nameIsTaken = async (db: Db, { type, id }: Audience, name: string): Promise<boolean> => {
+/** A name as the index of roles has it: case does not distinguish them. */
+const lowered = (text: string) => sql<string>`lower(cast(${text} as text))`
+
+/** Why a role of that audience cannot have that name, or undefined. */
+export const refuseName = async (
+  db: Db,
+  { type, id }: Audience,
+  name: string,
+  ownId?: string,
+): Promise<RoleRefusal | undefined> => {
+  if (!isRoleName(name)) return { refused: 'name' }
   const row = await db
     .selectFrom('role')
     .select('id')
     .where('audience_type', '=', type)
     .where('audience_id', '=', id)
-    .where('name', '=', name)
+    .where(sql`lower(name)`, '=', lowered(name))
     .executeTakeFirst()
-  return row !== undefined
-}
-
-/** Why a role of that audience cannot have that name, or undefined. */
-export const refuseName = async (
-  db: Db,
-  audience: Audience,
-  name: string,
-): Promise<RoleRefusal | undefined> => {
-  if (!isRoleName(name)) return { refused: 'name' }
-  return (await nameIsTaken(db, audience, name)) ? { refused: 'exists' } : undefined
+  return row && row.id !== ownId ? { refused: 'exists' } : undefined
 }

@@ -43,7 +43,7 @@ export const selectionOf = (
   unwanted: named(excluded).filter(([first = '']) => !always.has(first)),
 })
 
-const selectionIn = (c: Context): Selection =>
+export const selectionIn = (c: Context): Selection =>
   selectionOf(c.req.queries('attributes'), c.req.queries('excludedAttributes'))
 
 /** Those of `paths` that go on below `name`, without it. */

@@ -10,15 +10,10 @@ import {
   nestAttributes,
   wso2Schema,
 } from '../directory/attributes.ts'
-import type { Member } from '../directory/role-members.ts'
-import type { Permission } from '../directory/role-permissions.ts'
-import type { Role } from '../directory/roles.ts'
 import type { User } from '../directory/users.ts'
 import { entityTag } from '../entity-tag.ts'
 
 type Resource = Readonly<Record<string, unknown>>
-
-const roleSchema = 'urn:ietf:params:scim:schemas:extension:2.0:Role'
 
 export const userLocation = (baseUrl: string, id: string) => `${baseUrl}/scim2/Users/${id}`
 export const groupLocation = (baseUrl: string, id: string) => `${baseUrl}/scim2/Groups/${id}`
@@ -77,49 +72,5 @@ export const renderUser = (user: User, baseUrl: string): Resource => {
       resourceType: 'User',
       version: entityTag(user.edition),
     },
-  }
-}
-
-/** A role as the answer to its creation and in lists. */
-export const renderRole = (role: Role, baseUrl: string): Resource => ({
-  displayName: role.name,
-  meta: { location: roleLocation(baseUrl, role.id), resourceType: 'Role' },
-  schemas: [roleSchema],
-  id: role.id,
-  audience: { value: role.audience.id, display: role.audience.name, type: role.audience.type },
-})
-
-/** A role with all that belongs to it. */
-export const renderWholeRole = (
-  role: Role,
-  users: readonly Member[],
-  permissions: readonly Permission[],
-  baseUrl: string,
-): Resource => {
-  const { audience } = role
-  return {
-    ...renderRole(role, baseUrl),
-    users: users.map(({ id, userName }) => ({
-      value: id,
-      display: userName,
-      $ref: userLocation(baseUrl, id),
-    })),
-    groups: [],
-    permissions: permissions.map(({ name, displayName, apiResourceId }) => ({
-      value: name,
-      display: displayName,
-      $ref: `${baseUrl}/api/server/v1/api-resources/${apiResourceId}`,
-    })),
-    associatedApplications:
-      audience.type === 'application'
-        ? [
-            {
-              value: audience.id,
-              display: audience.name,
-              $ref: `${baseUrl}/api/server/v1/applications/${audience.id}`,
-            },
-          ]
-        : [],
-    properties: [],
   }
 }

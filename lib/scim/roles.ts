@@ -2,19 +2,24 @@
 import { type Context, Hono } from 'hono'
 import type { Caller } from '../directory/caller.ts'
 import { createRole } from '../directory/role-creation.ts'
-import { membersOfRole } from '../directory/role-members.ts'
-import { permissionsOfRole } from '../directory/role-permissions.ts'
-import { updateRole } from '../directory/role-update.ts'
-import { type Audience, findRole, listRoles, type Role, type RoleRefusal } from '../directory/roles.ts'
+import { deleteRole } from '../directory/role-deletion.ts'
+import { hasMoreUsers } from '../directory/role-members.ts'
+import { listRoles } from '../directory/role-search.ts'
+import { type RoleEdit, updateRole } from '../directory/role-update.ts'
+import { type Audience, findRole, type Role, type RoleRefusal } from '../directory/roles.ts'
+import { entityTag } from '../entity-tag.ts'
+import { answerTagged, requireCurrent } from './conditional.ts'
 import { actingError, bad, ScimError } from './error.ts'
-import { listResponse, readPage } from './list.ts'
-import { answer, idOf, readBody } from './media.ts'
+import { type ListRequest, readList, readSearch } from './list.ts'
+import { idOf, readBody } from './media.ts'
 import { parsePatch } from './patch.ts'
-import { asksFor, project } from './projection.ts'
-import { renderRole, renderWholeRole, roleLocation } from './representation.ts'
-import { readNewRole, readRoleEdit } from './role-body.ts'
-import { roleConditions } from './role-filter.ts'
+import { select, selectionIn } from './projection.ts'
+import { roleLocation } from './representation.ts'
+import { readNewRole, readRoleEdit, readRoleReplacement } from './role-body.ts'
+import { renderRole, roleResource, roleResources } from './role-resource.ts'
 import type { Route } from './route.ts'
+import { answerList, rangeOf } from './search-answer.ts'
+import { isChosen, largeSet } from './shown.ts'
 import type { UsersNeeds } from './users.ts'
 
 const tenantDomain = 'carbon.super'
@@ -34,6 +39,8 @@ const refusalError = (refusal: RoleRefusal, audience: Audience): ScimError => {
       )
     case 'unknown-user':
       return bad('invalidValue', "User can't be resolved from the given user Id.")
+    case 'unknown-group':
+      return bad('invalidValue', "Group can't be resolved from the given group Id.")
     case 'unknown-organization':
       return bad('invalidValue', `Invalid audience. Given Organization id: ${audience.id} is invalid`)
     case 'unknown-application':
@@ -51,21 +58,14 @@ const refusalError = (refusal: RoleRefusal, audience: Audience): ScimError => {
         `Permission : ${refusal.permission} is not authorized for application with ID: ${audience.id}`,
       )
     case 'built-in':
-      return new ScimError(403, 'Administrator can be neither renamed nor deprived of permissions.')
+      return new ScimError(
+        403,
+        'Administrator can be neither renamed nor deleted nor deprived of permissions.',
+      )
     case 'last-administrator':
-      return new ScimError(403, 'The last active administrator cannot leave Administrator.')
+      return new ScimError(403, 'The last active administrator cannot lose Administrator.')
   }
 }
-
-const renderWhole = async ({ db, baseUrl }: UsersNeeds, role: Role) => {
-  const [users, permissions] = await Promise.all([membersOfRole(db, role.id), permissionsOfRole(db, role.id)])
-  return renderWholeRole(role, users, permissions, baseUrl)
-}
-
-const answerWhole = async (c: Context, needs: UsersNeeds, role: Role) =>
-  answer(c, 200, project(c, await renderWhole(needs, role)), {
-    Location: roleLocation(needs.baseUrl, role.id),
-  })
 
 const requireRole = async ({ db }: UsersNeeds, caller: Caller, c: Context): Promise<Role> => {
   const id = idOf(c)
@@ -74,6 +74,11 @@ const requireRole = async ({ db }: UsersNeeds, caller: Caller, c: Context): Prom
   return role
 }
 
+const show = async (c: Context, { db, baseUrl }: UsersNeeds, role: Role) =>
+  answerTagged(c, entityTag(role.edition), await roleResource(db, baseUrl, role, selectionIn(c)), {
+    location: roleLocation(baseUrl, role.id),
+  })
+
 const create =
   ({ db, baseUrl }: UsersNeeds) =>
   async (caller: Caller, c: Context) => {
@@ -81,43 +86,81 @@ const create =
     const result = await createRole(db, caller, asked, new Date())
     if ('refused' in result) throw refusalError(result, asked.audience)
     const { role } = result
-    return answer(c, 201, project(c, renderRole(role, baseUrl)), { Location: roleLocation(baseUrl, role.id) })
+    return answerTagged(c, entityTag(role.edition), select(selectionIn(c), renderRole(role, baseUrl)), {
+      status: 201,
+      location: roleLocation(baseUrl, role.id),
+    })
   }
 
-const list = (needs: UsersNeeds) => async (caller: Caller, c: Context) => {
-  const page = readPage(c)
-  const { total, roles: found } = await listRoles(
-    needs.db,
-    caller,
-    roleConditions(c.req.query('filter')),
-    page,
-  )
-  // users and permissions cost a query for each role, so they are shown to who names them
-  const whole = ['users', 'permissions', 'associatedApplications'].some((name) => asksFor(c, name))
-  const resources = await Promise.all(
-    found.map(async (role) =>
-      project(c, whole ? await renderWhole(needs, role) : renderRole(role, needs.baseUrl)),
-    ),
-  )
-  return answer(c, 200, listResponse(total, page, resources))
+const list = async (c: Context, { db, baseUrl }: UsersNeeds, caller: Caller, asked: ListRequest) =>
+  answerList(c, asked, async () => {
+    const { roles: found, ...page } = await listRoles(db, caller, rangeOf(asked))
+    return { ...page, resources: await roleResources(db, baseUrl, found, asked.selection) }
+  })
+
+const update = async (
+  c: Context,
+  { db }: UsersNeeds,
+  caller: Caller,
+  role: Role,
+  edit: RoleEdit,
+): Promise<Role> => {
+  requireCurrent(c, entityTag(role.edition))
+  const exact = c.req.header('if-match') !== undefined
+  const result = await updateRole(db, caller, role, { ...edit, exact }, new Date())
+  if ('refused' in result) throw refusalError(result, role.audience)
+  return result.role
+}
+
+const put = (needs: UsersNeeds) => async (caller: Caller, c: Context) => {
+  const body = await readBody(c)
+  const role = await requireRole(needs, caller, c)
+  const edit = readRoleReplacement(body, role.audience)
+  return show(c, needs, await update(c, needs, caller, role, edit))
 }
 
 const patch = (needs: UsersNeeds) => async (caller: Caller, c: Context) => {
   const edit = readRoleEdit(parsePatch(await readBody(c)))
+  const role = await update(c, needs, caller, await requireRole(needs, caller, c), edit)
+  // nobody gives it to one of 50,000 to hear of all of them (RFC 7644 §3.5.2 leaves it to the server)
+  if (!isChosen(selectionIn(c)) && (await hasMoreUsers(needs.db, role.id, largeSet))) {
+    return new Response(null, {
+      status: 204,
+      headers: { ETag: entityTag(role.edition), Location: roleLocation(needs.baseUrl, role.id) },
+    })
+  }
+  return show(c, needs, role)
+}
+
+const remove = (needs: UsersNeeds) => async (caller: Caller, c: Context) => {
   const role = await requireRole(needs, caller, c)
-  const result = await updateRole(needs.db, caller, role, edit, new Date())
-  if ('refused' in result) throw refusalError(result, role.audience)
-  return answerWhole(c, needs, result.role)
+  requireCurrent(c, entityTag(role.edition))
+  const result = await deleteRole(needs.db, caller, role, new Date())
+  if (result !== 'deleted') throw refusalError(result, role.audience)
+  return new Response(null, { status: 204 })
 }
 
 export const roles = (needs: UsersNeeds, route: Route) =>
   new Hono()
     .post('/', route({ permission: 'internal_role_mgt_create', actor: false }, create(needs)))
-    .get('/', route({ permission: 'internal_role_mgt_view', actor: false }, list(needs)))
+    .get(
+      '/',
+      route({ permission: 'internal_role_mgt_view', actor: false }, async (caller, c) =>
+        list(c, needs, caller, readList(c)),
+      ),
+    )
+    .post(
+      '/.search',
+      route({ permission: 'internal_role_mgt_view', actor: false }, async (caller, c) =>
+        list(c, needs, caller, await readSearch(c)),
+      ),
+    )
     .get(
       '/:id',
       route({ permission: 'internal_role_mgt_view', actor: false }, async (caller, c) =>
-        answerWhole(c, needs, await requireRole(needs, caller, c)),
+        show(c, needs, await requireRole(needs, caller, c)),
       ),
     )
+    .put('/:id', route({ permission: 'internal_role_mgt_update', actor: false }, put(needs)))
     .patch('/:id', route({ permission: 'internal_role_mgt_update', actor: false }, patch(needs)))
+    .delete('/:id', route({ permission: 'internal_role_mgt_delete', actor: false }, remove(needs)))
