@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import type { GuardNeeds } from '../access/guard.ts'
 import type { Db } from '../database/connect.ts'
 import { renderError, ScimError } from './error.ts'
+import { groups } from './groups.ts'
 import { me } from './me.ts'
 import { roles } from './roles.ts'
 import { routes } from './route.ts'
@@ -22,6 +23,7 @@ export const scim = (needs: ScimNeeds) => {
   return new Hono()
     .route('/Users', users(needs, route))
     .route('/Me', me(needs, route))
+    .route('/Groups', groups(needs, route))
     .route('/v2/Roles', roles(needs, route))
     .all(
       '/*',
