@@ -2,6 +2,7 @@
  * Liveness. Every token, session and impersonation hangs on a lineage row; ending that row ends all of them, and a
  * browser session's row ends what began in it as well. This one question is asked by every place that accepts a token.
  */
+import { sql } from 'kysely'
 import { exactly, holds, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting, prepared } from '../database/prepared.ts'
@@ -99,3 +100,29 @@ export const endLineagesOf = (db: Db, accountId: string, by: string, now: Date):
         .union(eb.selectFrom('impersonation').select('lineage_id as id').where('subject_id', '=', accountId)),
     ),
   )
+
+/**
+ * Ends all that an account let an application have; and alone, since it hangs on the grants of others, what the
+ * application got for it by exchange.
+ */
+export const endAuthorizations = (
+  db: Db,
+  { accountId, applicationId }: { readonly accountId: string; readonly applicationId: string },
+  by: string,
+  now: Date,
+): readonly Write[] => [
+  write(
+    endingNow(db, by, now).where('account_id', '=', accountId).where('application_id', '=', applicationId),
+  ),
+  write(
+    db
+      .updateTable('token')
+      .set({ expires_at: now.toISOString() })
+      .where('application_id', '=', applicationId)
+      .where('subject_id', '=', accountId)
+      // a literal, as the index has it
+      .where('class', '=', sql.lit('access'))
+      .where('follows', 'is not', null)
+      .where('expires_at', '>', now.toISOString()),
+  ),
+]

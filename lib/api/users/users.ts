@@ -1,6 +1,8 @@
 /** What belongs to a user beside his account: sessions and authorized applications, mounted at /api/users. */
 import { Hono } from 'hono'
 import type { ApiNeeds } from '../api.ts'
+import { authorizedApps } from './authorized-apps.ts'
 import { sessions } from './sessions.ts'
 
-export const users = (needs: ApiNeeds) => new Hono().route('/v1', sessions(needs))
+export const users = (needs: ApiNeeds) =>
+  new Hono().route('/v1', sessions(needs)).route('/', authorizedApps(needs))
