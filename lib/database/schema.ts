@@ -86,6 +86,22 @@ export interface AuditTable {
   trace_id: string
   writer: string
   line_at: string | null
+  position: number | null
+  link: string | null
+}
+
+export interface AuditCheckpointTable {
+  position: number
+  link: string
+  at: string
+  statement: string
+}
+
+export interface AuditKeyTable {
+  kid: string
+  private_key: string
+  public_jwk: string
+  created_at: string
 }
 
 export interface AuthorizationCodeTable {
@@ -406,6 +422,8 @@ export interface Database {
   application_api: ApplicationApiTable
   application_scope: ApplicationScopeTable
   audit: AuditTable
+  audit_checkpoint: AuditCheckpointTable
+  audit_key: AuditKeyTable
   authorization_code: AuthorizationCodeTable
   consent: ConsentTable
   device_authorization: DeviceAuthorizationTable
