@@ -2,7 +2,7 @@
  * Who the client is (RFC 6749 §2.3, OpenID Connect Core §9): a secret by Basic or form, a signed assertion, a TLS
  * certificate, or, for public clients, its id alone. Where the application names its method no other one is taken.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { record, type Trace } from '../audit.ts'
 import { commit, readRevision, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
@@ -44,6 +44,7 @@ export interface ClientNeeds {
 /** Who the client is, and what proves it. */
 export interface AuthenticatedClient {
   readonly client: Application
+  readonly method: PresentedClient['method']
   /** The revision at which it was; what is answered to it is guarded by that. */
   readonly revision: number
   /** Its TLS certificate, where its tokens are bound to it (RFC 8705 §3). */
@@ -52,7 +53,7 @@ export interface AuthenticatedClient {
   readonly writes: readonly Write[]
 }
 
-const digest = (value: string) => createHash('sha256').update(value).digest()
+const digest = (value: string) => hash('sha256', value, 'buffer')
 
 /** Whether the client proves itself by the certificate of its connection. */
 export const byCertificate = (method: string | undefined): method is CertificateMethod =>
@@ -169,7 +170,8 @@ export const authenticateClient = async (
     throw error
   }
   try {
-    return { client, revision, confirmation: boundCertificate(needs, request, client), writes }
+    const confirmation = boundCertificate(needs, request, client)
+    return { client, method: presented.method, revision, confirmation, writes }
   } catch (error) {
     const grantType = form.get('grant_type')
     await leaveRefusal(db, client, error, { grantType, writes }, needs.traceOf(request), now)

@@ -17,6 +17,7 @@ const apis = ['/scim2/', '/api/server/', '/api/identity/config-mgt/']
 const isForApplications = (path: string): boolean =>
   endpoints.has(path) || apis.some((api) => path.startsWith(api))
 
+const allowOrigin = 'Access-Control-Allow-Origin'
 const methods = 'GET, POST, PUT, PATCH, DELETE'
 const requestHeaders = 'Authorization, Content-Type, Accept, DPoP, activityid'
 const responseHeaders = 'WWW-Authenticate, DPoP-Nonce, Location, Retry-After, activityid'
@@ -25,18 +26,20 @@ const mayRead = async (db: Db, origin: string): Promise<boolean> =>
   isAllowedOrigin(db, await readRevision(db), origin)
 
 /** The headers that let a script of `origin` read what `path` answers; undefined when CORS has no place there. */
-const headersFor = async (db: Db, path: string, origin: string | null): Promise<Headers | undefined> => {
-  if (isPublic(path)) return new Headers({ 'Access-Control-Allow-Origin': '*' })
+const headersFor = async (
+  db: Db,
+  path: string,
+  origin: string | null,
+): Promise<Readonly<Record<string, string>> | undefined> => {
+  if (isPublic(path)) return { [allowOrigin]: '*' }
   if (!isForApplications(path)) return undefined
   // what one origin may read is no answer for another's cache
-  const headers = new Headers({ Vary: 'Origin' })
-  if (origin === null || origin === 'null') return headers
+  if (origin === null || origin === 'null') return { Vary: 'Origin' }
   // where the database does not answer nobody is allowed, and the endpoint itself says what is wrong
-  if (await mayRead(db, origin).catch(() => false)) {
-    headers.set('Access-Control-Allow-Origin', origin)
-    headers.set('Access-Control-Expose-Headers', responseHeaders)
-  }
-  return headers
+  const allowed = await mayRead(db, origin).catch(() => false)
+  return allowed
+    ? { Vary: 'Origin', [allowOrigin]: origin, 'Access-Control-Expose-Headers': responseHeaders }
+    : { Vary: 'Origin' }
 }
 
 /** Browsers send no credentials with one; any other OPTIONS is a request like the rest. */
@@ -56,17 +59,20 @@ export const withCors = async (
   const headers = await headersFor(db, path, request.headers.get('origin'))
   if (!headers) return answer()
   if (isPreflight(request)) {
-    if (headers.has('Access-Control-Allow-Origin')) {
-      headers.set('Access-Control-Allow-Methods', isPublic(path) ? 'GET' : methods)
-      headers.set('Access-Control-Allow-Headers', requestHeaders)
-      headers.set('Access-Control-Max-Age', '600')
+    const allowed = {
+      'Access-Control-Allow-Methods': isPublic(path) ? 'GET' : methods,
+      'Access-Control-Allow-Headers': requestHeaders,
+      'Access-Control-Max-Age': '600',
     }
-    return new Response(null, { status: 204, headers })
+    return new Response(null, {
+      status: 204,
+      headers: allowOrigin in headers ? { ...headers, ...allowed } : headers,
+    })
   }
   const response = await answer()
-  headers.forEach((value, name) => {
-    if (name === 'vary') response.headers.append(name, value)
+  for (const [name, value] of Object.entries(headers)) {
+    if (name === 'Vary') response.headers.append(name, value)
     else response.headers.set(name, value)
-  })
+  }
   return response
 }

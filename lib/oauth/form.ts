@@ -13,7 +13,9 @@ export type Form =
 /** Nothing of ours needs more. */
 export const longestForm = 65_536
 
-const decode = (text: string): string => decodeURIComponent(text.replaceAll('+', ' '))
+/** A name or a value. Throws URIError for what is not percent-encoded UTF-8. Most have nothing to decode, long tokens above all. */
+export const decodePart = (text: string): string =>
+  /[%+]/.test(text) ? decodeURIComponent(text.replaceAll('+', ' ')) : text
 
 /**
  * Parses a query or a body. A repeated name is a problem even when its values are equal or empty; the values of one that
@@ -29,8 +31,8 @@ export const parseForm = (text: string, repeatable: Repeatable = nothing): Form 
     let name: string
     let value: string
     try {
-      name = decode(at < 0 ? pair : pair.slice(0, at))
-      value = at < 0 ? '' : decode(pair.slice(at + 1))
+      name = decodePart(at < 0 ? pair : pair.slice(0, at))
+      value = at < 0 ? '' : decodePart(pair.slice(at + 1))
     } catch {
       return { parameters: undefined, problem: 'a parameter is not percent-encoded UTF-8' }
     }

@@ -8,15 +8,20 @@ import { type Context, Hono } from 'hono'
 import { type GuardNeeds, guard, type Refusal } from '../access/guard.ts'
 import { commit, readRevision, revisionIs } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
-import { type Application, findClient } from '../directory/applications.ts'
+import { findClient } from '../directory/applications.ts'
 import { type AcceptanceNeeds, type AcceptedToken, acceptToken } from '../tokens/acceptance.ts'
 import { numericDate } from '../tokens/claims.ts'
 import type { Issuer } from '../tokens/issuer.ts'
 import { subOf } from '../tokens/subject-identifier.ts'
-import { authenticateClient, byCertificate, type ClientNeeds } from './client-authentication.ts'
+import {
+  type AuthenticatedClient,
+  authenticateClient,
+  byCertificate,
+  type ClientNeeds,
+} from './client-authentication.ts'
 import { tokenTypeOf } from './dpop.ts'
 import { OAuthError, type OAuthErrorCode } from './error.ts'
-import { failed, presentedClient } from './presented-client.ts'
+import { failed } from './presented-client.ts'
 import { requireForm } from './required-form.ts'
 
 type Parameters = ReadonlyMap<string, string>
@@ -114,14 +119,13 @@ const namesClient = async (db: Db, authorization: string): Promise<boolean> => {
 }
 
 /** Knowing a client's id is no authorization: tokens could be guessed at (RFC 7662 §2.1). */
-const isUnproven = (client: Application, request: Request, form: Parameters): boolean => {
-  const method = client.oidc.clientAuthentication.tokenEndpointAuthMethod
-  return presentedClient(request, form).method === 'none' && !byCertificate(method)
-}
+const isUnproven = ({ client, method }: AuthenticatedClient): boolean =>
+  method === 'none' && !byCertificate(client.oidc.clientAuthentication.tokenEndpointAuthMethod)
 
 const askingClient = async (needs: IntrospectNeeds, request: Request, form: Parameters): Promise<Asker> => {
-  const { client, revision, writes } = await authenticateClient(needs, request, form)
-  if (isUnproven(client, request, form)) throw failed('a public client')
+  const authenticated = await authenticateClient(needs, request, form)
+  const { client, revision, writes } = authenticated
+  if (isUnproven(authenticated)) throw failed('a public client')
   if (writes.length > 0 && (await commit(needs.db, [revisionIs(revision), ...writes])) !== 'committed') {
     throw failed('its assertion was used before, or it has changed')
   }

@@ -1,6 +1,7 @@
 /** What a request presents as its client (RFC 6749 §2.3, RFC 7521 §4.2): one method of authentication, never two. */
 import { decodeJwt } from 'jose'
 import { OAuthError } from './error.ts'
+import { decodePart } from './form.ts'
 
 export type PresentedClient =
   | {
@@ -29,9 +30,7 @@ const fromBasic = (header: string): PresentedClient => {
   const colon = decoded.indexOf(':')
   if (colon < 1) throw failed('malformed Basic credentials')
   try {
-    const [clientId = '', secret = ''] = [decoded.slice(0, colon), decoded.slice(colon + 1)].map((part) =>
-      decodeURIComponent(part.replaceAll('+', ' ')),
-    )
+    const [clientId, secret] = [decodePart(decoded.slice(0, colon)), decodePart(decoded.slice(colon + 1))]
     return secret === '' ? { method: 'none', clientId } : { method: 'client_secret_basic', clientId, secret }
   } catch (cause) {
     throw failed(cause)

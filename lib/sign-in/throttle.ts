@@ -2,7 +2,7 @@
  * Failed logins are counted in the database, for an account and for an address: 5 and 50 in 15 minutes. Failed
  * authentications of clients are counted beside them, for a client at an address.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { prepared, rowsOf } from '../database/prepared.ts'
@@ -14,7 +14,7 @@ const perAddress = 50
 
 /** Names are kept as hashes: people type passwords into the wrong field. */
 export const accountKey = (organizationId: string, nameKey: string): string =>
-  createHash('sha256').update(`${organizationId} ${nameKey}`).digest('base64url')
+  hash('sha256', `${organizationId} ${nameKey}`, 'base64url')
 
 /** Whether the next attempt has to be refused before any hashing. */
 export const isThrottled = async (db: Db, key: string, address: string, now: Date): Promise<boolean> => {
@@ -56,9 +56,7 @@ export const mostClientFailures = 20
 
 /** A client is throttled at one address only: knowing its id must not be enough to shut it out at its own. */
 export const clientKey = (clientId: string, address: string): string =>
-  createHash('sha256')
-    .update(JSON.stringify(['client', clientId, address]))
-    .digest('base64url')
+  hash('sha256', JSON.stringify(['client', clientId, address]), 'base64url')
 
 const countFailures = prepared<{ key: string; since: string }, { n: number | string | bigint }>(
   (db, parameter) =>

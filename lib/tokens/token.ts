@@ -1,5 +1,5 @@
 /** Tokens of ours are recognized by their row: the SHA-256 of what was issued. Raw values are stored nowhere. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { sql } from 'kysely'
 import { holds, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
@@ -85,7 +85,7 @@ export const isIssuedTo = (
 ): boolean => token.applicationId === application.id && token.clientId === application.clientId
 
 /** How a value is known in the database. */
-export const hashOf = (value: string): string => createHash('sha256').update(value).digest('base64url')
+export const hashOf = (value: string): string => hash('sha256', value, 'base64url')
 
 /** A random value of 256 bits, base64url. */
 export const randomValue = (): string =>
