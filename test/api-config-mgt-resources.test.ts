@@ -347,6 +347,10 @@ for (const database of databases) {
       const put = (value: string) => send('PUT', '/resource/HOME/kept', { key: 'raced', value })
       const statuses = (await Promise.all(['1', '2', '3'].map(put))).map(({ status }) => status)
       expect(statuses).toEqual([200, 200, 200])
+      const together = await Promise.all(
+        Array.from({ length: 20 }, (_, n) => send('PUT', '/resource/HOME', { name: `together-${n}` })),
+      )
+      expect(together.map(({ status }) => status)).toEqual(Array(20).fill(200))
       const rows = server.db.selectFrom('idn_config_attribute').select('id').where('attr_key', '=', 'raced')
       expect(await rows.execute()).toHaveLength(1)
       const posts = await Promise.all([1, 2, 3].map(() => send('POST', '/resource/HOME', { name: 'raced' })))

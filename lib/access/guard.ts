@@ -10,6 +10,7 @@ import { Lost } from '../directory/change.ts'
 import { type AccessNeeds, authenticate } from './authenticate.ts'
 import type { Describe } from './operation.ts'
 import { proofOf } from './proof.ts'
+import { letOthersPass, takeTurn } from './turns.ts'
 
 export interface Rule {
   /** The scope or permission needed; `undefined` for anybody who is signed in. */
@@ -53,7 +54,7 @@ export const besideGate = <H extends object>(handler: H, guarded: object): H => 
   return handler
 }
 
-const tries = 3
+const tries = 5
 
 /** Binds the gate to a door's way of wording a refusal. */
 export const guard =
@@ -78,7 +79,10 @@ export const guard =
         return proof.mark(word('unauthenticated', raw))
       }
       if (proof.why !== undefined) return refuse({ why: `DPoP: ${proof.why}` })
-      for (let attempt = 1; ; attempt += 1) {
+      if (raw.method !== 'GET' && raw.method !== 'HEAD') await letOthersPass(needs.db)
+      let endTurn: (() => void) | undefined
+      /** Undefined when it was overtaken and may be decided again. */
+      const decide = async (mayLose: boolean): Promise<Response | undefined> => {
         const { caller, ...refused } = await authenticate(needs, request, new Date())
         if (!caller) return refuse(refused)
         // from here on something happens in the name of the key's owner
@@ -102,7 +106,7 @@ export const guard =
           return proof.mark(response)
         } catch (error) {
           if (error instanceof Lost) {
-            if (attempt < tries) continue
+            if (mayLose) return undefined
             await leave('503')
             return proof.mark(word('contended', raw))
           }
@@ -110,6 +114,15 @@ export const guard =
           await leave(status)
           throw error
         }
+      }
+      try {
+        for (let attempt = 1; ; attempt += 1) {
+          const response = await decide(attempt < tries)
+          if (response) return response
+          endTurn ??= await takeTurn(needs.db)
+        }
+      } finally {
+        endTurn?.()
       }
     }
     rules.set(guarded, rule)

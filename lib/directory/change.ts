@@ -4,7 +4,7 @@ import { bump, commit, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { Caller } from './caller.ts'
 
-/** What was decided on is no longer so: decide again (`access/guard.ts` does, up to three times). */
+/** What was decided on is no longer so: decide again (`access/guard.ts` does, a few times). */
 export class Lost extends Error {
   override readonly name = 'Lost'
 }
