@@ -45,6 +45,8 @@ create index account_email on account (lower(email));
 create index account_block on account (organization_id, substr(id, 34), id);
 create index account_created on account (organization_id, created_at, id);
 create index account_modified on account (organization_id, modified_at, id);
+create index account_locked on account (organization_id, id) where locked_at is not null;
+create index account_disabled on account (organization_id, id) where disabled_at is not null;
 
 -- What users are found by: one row for each value of their attributes, as it is compared.
 create table account_value (

@@ -108,7 +108,7 @@ export const app = (needs: AppNeeds): App => {
       '/api/docs',
       open(async () => apiDocsPage(readable(documented(routes())), 'openapi.json')),
     )
-    .route('/scim2', scim(doors))
+    .route('/scim2', scim({ ...doors, passwordPolicy: config.passwordPolicy }))
     .route(
       '/api',
       api({

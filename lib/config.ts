@@ -6,6 +6,7 @@ import { documentOf, withoutPluginTables } from './config/document.ts'
 import { type Draft, draft, given } from './config/draft.ts'
 import { type Email, emailOf } from './config/email.ts'
 import { type OAuth, oauthOf } from './config/oauth.ts'
+import { type PasswordPolicy, passwordPolicyOf } from './config/password-policy.ts'
 import { ConfigurationError } from './config/problems.ts'
 import { type Settings, schema } from './config/schema.ts'
 import { type Server, serverOf, shippedPassword } from './config/server.ts'
@@ -60,6 +61,7 @@ export interface Config {
     /** The largest file that a resource may have, in bytes. */
     readonly largestFile: number
   }
+  readonly passwordPolicy: PasswordPolicy
   readonly session: {
     readonly idleSeconds: number
     readonly lifetimeSeconds: number
@@ -121,6 +123,7 @@ const configOf = (draft: Draft, { variables }: Environment) => {
     },
     oauth,
     apiResources: apiResourcesOf(draft),
+    passwordPolicy: passwordPolicyOf(draft),
     configurationStore: { largestFile: settings.configuration_store.max_file_bytes },
     session: {
       idleSeconds: session.idle_timeout,

@@ -193,6 +193,18 @@ const email = z.strictObject({
   messages_per_second: z.int().min(1).max(1000).default(20),
 })
 
+/** More of one kind than this nobody remembers. */
+const kind = z.int().min(0).max(64).default(0)
+
+const passwordPolicy = z.strictObject({
+  min_length: z.int().min(1).max(1_024).default(8),
+  max_length: z.int().min(8).max(1_024).default(1_024),
+  min_uppercase: kind,
+  min_lowercase: kind,
+  min_digits: kind,
+  min_special: kind,
+})
+
 export const schema = z.strictObject({
   server: server.prefault({}),
   super_admin: z
@@ -211,6 +223,7 @@ export const schema = z.strictObject({
   configuration_store: z
     .strictObject({ max_file_bytes: z.int().min(1).max(largestFile).default(1_048_576) })
     .prefault({}),
+  password_policy: passwordPolicy.prefault({}),
   session: z
     .strictObject({
       idle_timeout: duration.default(900),

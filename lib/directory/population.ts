@@ -47,6 +47,13 @@ export const counted = (
       ]
 }
 
+interface Begin {
+  readonly total: number | string | null
+  readonly block: string
+  /** How many there are in the blocks before it. */
+  readonly before: number | string
+}
+
 /** The ids of one page in the order of their blocks, and how many there are in all; `offset` counts from 0. */
 export const pageOf = async (
   db: Db,
@@ -54,24 +61,25 @@ export const pageOf = async (
   organizationId: string,
   { offset, limit }: { readonly offset: number; readonly limit: number },
 ): Promise<{ readonly total: number; readonly ids: readonly string[] }> => {
-  const blocks = await db
-    .selectFrom('population')
-    .select(['block', 'n'])
-    .where('kind', '=', kind)
-    .where('organization_id', '=', organizationId)
-    .orderBy('block')
-    .execute()
-  const total = blocks.reduce((sum, { n }) => sum + n, 0)
+  const own = sql`kind = ${kind} and organization_id = ${organizationId}`
+  // the block in which the page begins is found by the database: there are thousands of them
+  const { rows: begins } = await (offset === 0 || limit === 0
+    ? sql<Begin>`select sum(n) as total, '' as block, 0 as before from population where ${own}`
+    : sql<Begin>`select total, block, before from (
+        select block, n, sum(n) over () as total, sum(n) over (order by block) - n as before
+        from population where ${own}) as blocks
+      where before <= ${offset} order by block desc limit 1`
+  ).execute(db)
+  const total = Number(begins[0]?.total ?? 0)
+  const first = begins[0]?.block ?? ''
+  const before = Number(begins[0]?.before ?? 0)
   if (limit === 0 || offset >= total) return { total, ids: [] }
-  let before = 0
-  let first = 0
-  while (before + (blocks[first]?.n ?? 0) <= offset) before += blocks[first++]?.n ?? 0
   const block = sql<string>`substr(id, ${sql.lit(from)})`
   const rows = await db
     .selectFrom(kind)
     .select('id')
     .where('organization_id', '=', organizationId)
-    .where(block, '>=', blocks[first]?.block ?? '')
+    .where(block, '>=', first)
     .orderBy(block)
     .orderBy('id')
     .limit(limit)

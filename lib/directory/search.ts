@@ -198,10 +198,8 @@ export const truthOf = (comparison: Comparison): boolean => {
   return (word === 'true') === (operator === 'eq')
 }
 
-/** Something that is always either so or not. */
-export const truthField = (condition: SqlCondition): Field => ({
+/** Something that is always either so or not; both are said, so that each finds its index. */
+export const truthField = (so: SqlCondition, not: SqlCondition): Field => ({
   present: () => sql<SqlBool>`1 = 1`,
-  compare: (comparison) =>
-    againstNull(comparison, sql`1 = 1`) ??
-    (truthOf(comparison) ? condition : sql`((${condition}) is not true)`),
+  compare: (comparison) => againstNull(comparison, sql`1 = 1`) ?? (truthOf(comparison) ? so : not),
 })

@@ -154,8 +154,6 @@ const belongingField = ({ subs, among }: Belonging, sub: string): Field | undefi
   )
 }
 
-const truth = (column: string) => sql<SqlBool>`${sql.ref(column)} is not null`
-
 const columns: ReadonlyMap<string, Field> = new Map([
   ['id', textField(sql.ref('account.id'))],
   [
@@ -167,9 +165,15 @@ const columns: ReadonlyMap<string, Field> = new Map([
   ['meta.created', instantField(sql.ref('account.created_at'))],
   ['meta.lastmodified', instantField(sql.ref('account.modified_at'))],
   ['meta.resourcetype', textField(sql`'user'`, lowered)],
-  ['active', truthField(sql`account.disabled_at is null`)],
-  [lockedAttribute.name.toLowerCase(), truthField(truth('account.locked_at'))],
-  [disabledAttribute.name.toLowerCase(), truthField(truth('account.disabled_at'))],
+  ['active', truthField(sql`account.disabled_at is null`, sql`account.disabled_at is not null`)],
+  [
+    lockedAttribute.name.toLowerCase(),
+    truthField(sql`account.locked_at is not null`, sql`account.locked_at is null`),
+  ],
+  [
+    disabledAttribute.name.toLowerCase(),
+    truthField(sql`account.disabled_at is not null`, sql`account.disabled_at is null`),
+  ],
 ])
 
 const corePrefix = /^urn:ietf:params:scim:schemas:core:2\.0:user:/i
@@ -183,6 +187,31 @@ export const searchedPath = (
   const { attribute, sub = attribute.kind === 'multi' ? attribute.subs.get('value') : undefined } = found
   if (sub === undefined && attribute.subs.size > 0) return undefined
   return { path: valuePath(attribute, sub), truth: isTruth(attribute, sub) }
+}
+
+const hasAlternatives = (filter: Filter): boolean =>
+  filter.kind === 'or' || (filter.kind === 'and' && filter.terms.some(hasAlternatives))
+
+/** Whether the filter begins with a set of users that an index finds, rather than with a look at every user. */
+export const leadsToUsers = (filter: Filter): boolean => leads(filter, hasAlternatives(filter))
+
+const leads = (filter: Filter, alternatives: boolean): boolean => {
+  switch (filter.kind) {
+    case 'and':
+      return filter.terms.some((term) => leads(term, alternatives))
+    case 'or':
+      return filter.terms.every((term) => leads(term, alternatives))
+    case 'element':
+      return true
+    case 'comparison': {
+      const name = filter.path.replace(corePrefix, '').toLowerCase()
+      const set = !columns.has(name) && !columns.has(searchedPath(filter.path)?.path ?? '')
+      const equal = filter.operator === 'eq' && (name === 'id' || (name === 'username' && alternatives))
+      return (set || equal) && filter.operator !== 'ne' && filter.value !== null
+    }
+    default:
+      return false
+  }
 }
 
 /** An attribute of parts, of which one may ask only whether there is one. */
@@ -203,8 +232,18 @@ const partsField = (organizationId: string, name: string): Field | undefined => 
   }
 }
 
-/** The fields of the users of an organization, for a query on `account`. */
-export const userFields = (organizationId: string): Fields => ({
+/** A user of that name as a set of one: what an index finds beside sets in an `or`. */
+const nameField = (organizationId: string, column: Field): Field => ({
+  present: column.present,
+  compare: (comparison) =>
+    comparison.operator === 'eq' && comparison.value !== null
+      ? sql`account.id in (select account.id from account
+          where account.organization_id = ${organizationId} and ${column.compare(comparison)})`
+      : column.compare(comparison),
+})
+
+/** The fields of the users of an organization that such a filter may name, for a query on `account`. */
+export const userFields = (organizationId: string, filter: Filter): Fields => ({
   field(written) {
     const name = written.replace(corePrefix, '').toLowerCase()
     const [first = '', sub = 'value'] = name.split('.')
@@ -212,7 +251,8 @@ export const userFields = (organizationId: string): Fields => ({
     if (belonging) return belongingField(belonging, sub)
     const place = searchedPath(written)
     const known = columns.get(name) ?? (place && columns.get(place.path))
-    if (known) return known
+    if (known)
+      return name === 'username' && hasAlternatives(filter) ? nameField(organizationId, known) : known
     if (!place) return partsField(organizationId, written)
     return valueField(
       place.path,
@@ -221,13 +261,13 @@ export const userFields = (organizationId: string): Fields => ({
         where organization_id = ${organizationId} and path = ${place.path} and ${condition(sql.ref('account_value.value_key'))})`,
     )
   },
-  element(written, filter) {
+  element(written, inner) {
     const belonging = belongings.get(written.replace(corePrefix, '').toLowerCase())
     if (belonging) {
-      return belonging.among(toCondition(filter, { field: (sub) => belonging.subs.get(sub.toLowerCase()) }))
+      return belonging.among(toCondition(inner, { field: (sub) => belonging.subs.get(sub.toLowerCase()) }))
     }
     const found = findUserPath(written)
     if (!found || found.sub !== undefined || found.attribute.kind !== 'multi') return undefined
-    return elementOf(organizationId, found.attribute, filter)
+    return elementOf(organizationId, found.attribute, inner)
   },
 })

@@ -2,11 +2,11 @@
  * The users of an organization, filtered, sorted and paged by the database. A page is found by its number, or by what
  * the page before it ended with: then the last one costs as much as the first.
  */
-import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
 import { pageOf } from './population.ts'
 import { type Filter, type SqlCondition, toCondition } from './search.ts'
-import { searchedPath, userFields } from './user-fields.ts'
+import { leadsToUsers, searchedPath, userFields } from './user-fields.ts'
 
 export interface Page {
   /** From 0. */
@@ -85,14 +85,26 @@ interface Stretch {
   readonly keyed: boolean
 }
 
-const stretchesOf = (organizationId: string, order: Order, descending: boolean): readonly Stretch[] => {
-  const own: SqlCondition = sql`account.organization_id = ${organizationId}`
+/**
+ * That a row is of the organization. Where the filter leads to few rows the condition is hidden from indexes, or SQLite
+ * walks through the whole organization to look for them.
+ */
+const belongs = (column: string, organizationId: string, leads: boolean): SqlCondition =>
+  leads ? sql`(${sql.ref(column)} || '') = ${organizationId}` : sql`${sql.ref(column)} = ${organizationId}`
+
+const stretchesOf = (
+  organizationId: string,
+  order: Order,
+  descending: boolean,
+  leads: boolean,
+): readonly Stretch[] => {
+  const own = belongs('account.organization_id', organizationId, leads)
   const id = sql<string>`account.id`
   if ('column' in order) return [{ from: sql`account`, where: own, key: order.column, id, keyed: true }]
   const { path } = order
   const having: Stretch = {
     from: sql`account_value as sorted inner join account on account.id = sorted.account_id`,
-    where: sql`sorted.organization_id = ${organizationId} and sorted.path = ${path} and sorted.item = 0`,
+    where: sql`${belongs('sorted.organization_id', organizationId, leads)} and sorted.path = ${path} and sorted.item = 0`,
     key: sql`sorted.value_key`,
     id: sql`sorted.account_id`,
     keyed: true,
@@ -172,7 +184,7 @@ const readStretches = async (
 /** One page of the users to whom the filter applies. Throws `Unsearchable` and `Unsortable`. */
 export const findUserIds = async (db: Db, organizationId: string, search: UserSearch): Promise<Found> => {
   const { filter, sort, limit, from } = search
-  const condition = filter ? toCondition(filter, userFields(organizationId)) : everybody
+  const condition = filter ? toCondition(filter, userFields(organizationId, filter)) : everybody
   if (!filter && !sort && typeof from === 'number') {
     const { total, ids } = await pageOf(db, 'account', organizationId, { offset: from, limit })
     const last = ids.at(-1)
@@ -181,7 +193,8 @@ export const findUserIds = async (db: Db, organizationId: string, search: UserSe
   }
   const order = sort ? orderOf(sort.path) : filter ? naturalOrder(filter) : { column: block }
   const descending = sort?.descending ?? false
-  const stretches = stretchesOf(organizationId, order, descending)
+  const leads = filter !== undefined && leadsToUsers(filter)
+  const stretches = stretchesOf(organizationId, order, descending, leads)
   const found = limit > 0 ? await readStretches(db, stretches, condition, descending, search) : []
   const page = found.slice(0, limit)
   const last = page.at(-1)
@@ -190,7 +203,7 @@ export const findUserIds = async (db: Db, organizationId: string, search: UserSe
   if (typeof from !== 'number') return { total: undefined, ids, next }
   const seen = limit > 0 && !next && (page.length > 0 || from === 0)
   if (seen) return { total: from + page.length, ids, next }
-  const whole = { from: sql`account`, where: sql<SqlBool>`account.organization_id = ${organizationId}` }
+  const whole = { from: sql`account`, where: belongs('account.organization_id', organizationId, leads) }
   const total = filter
     ? await count(db, whole, condition)
     : (await pageOf(db, 'account', organizationId, { offset: 0, limit: 0 })).total

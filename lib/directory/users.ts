@@ -97,16 +97,13 @@ const findUsers = async (
 ): Promise<readonly User[]> => {
   if (ids.length === 0) return []
   const [rows, roles, groups] = await Promise.all([
-    db
-      .selectFrom('account')
-      .selectAll()
-      .where('organization_id', '=', organizationId)
-      .where('id', 'in', ids)
-      .execute(),
+    db.selectFrom('account').selectAll().where('id', 'in', ids).execute(),
     wanted.roles ? rolesOfUsers(db, ids) : nothing,
     wanted.groups ? groupsOfUsers(db, ids) : nothing,
   ])
-  const byId = new Map(rows.map((row) => [row.id, row]))
+  // asked of the database, SQLite would walk through the organization instead of looking the ids up
+  const own = rows.filter((row) => row.organization_id === organizationId)
+  const byId = new Map(own.map((row) => [row.id, row]))
   return ids.flatMap((id) => {
     const row = byId.get(id)
     if (!row) return []

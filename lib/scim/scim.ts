@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import type { GuardNeeds } from '../access/guard.ts'
 import type { Db } from '../database/connect.ts'
+import type { PasswordPolicy } from '../sign-in/password-policy.ts'
 import { renderError, ScimError } from './error.ts'
 import { groups } from './groups.ts'
 import { me } from './me.ts'
@@ -15,6 +16,7 @@ export interface ScimNeeds {
   readonly organization: { readonly id: string; readonly name: string }
   /** Absolute, without a trailing slash; `meta.location` starts with it. */
   readonly baseUrl: string
+  readonly passwordPolicy: PasswordPolicy
 }
 
 /** SCIM 2.0, mounted at /scim2. */

@@ -7,6 +7,7 @@ import { type UserEdit, type UserRefusal, updateUser } from '../directory/user-u
 import { createUser, type User, type Wanted } from '../directory/users.ts'
 import { entityTag } from '../entity-tag.ts'
 import { endAllOf } from '../sign-in/end-session.ts'
+import type { PasswordPolicy } from '../sign-in/password-policy.ts'
 import { answerTagged, requireCurrent } from './conditional.ts'
 import { actingError, bad, ScimError } from './error.ts'
 import { readBody } from './media.ts'
@@ -19,6 +20,7 @@ import { resourceSteps, type Step, stepsOf } from './user-path.ts'
 export interface UsersNeeds {
   readonly db: Db
   readonly baseUrl: string
+  readonly passwordPolicy: PasswordPolicy
 }
 
 /** What of a user has to be looked up for the answer. */
@@ -69,7 +71,7 @@ export const patchUser = (
 ): Promise<User> => {
   requireCurrent(c, entityTag(user.edition))
   refuseActing(caller, steps)
-  return changeUser(needs, caller, user, draftUser(steps, user))
+  return changeUser(needs, caller, user, draftUser(steps, needs.passwordPolicy, user))
 }
 
 /** What only the server writes is left out of a whole resource that is sent (RFC 7644 §3.3, §3.5.1). */
@@ -86,7 +88,7 @@ export const replacedUser = (
   check: (touched: ReadonlySet<string>) => void = () => {},
 ): Promise<User> => {
   requireCurrent(c, entityTag(user.edition))
-  const edit = replaceUser(writable(body), user)
+  const edit = replaceUser(writable(body), needs.passwordPolicy, user)
   check(edit.touched)
   return changeUser(needs, caller, user, edit)
 }
@@ -94,7 +96,7 @@ export const replacedUser = (
 /** Makes the user of a POST's body and answers with it. */
 export const createdUser = async (needs: UsersNeeds, caller: Caller, c: Context): Promise<Response> => {
   if (caller.acting) throw actingError()
-  const { hashPassword, ...drafted } = draftUser(writable(await readBody(c)))
+  const { hashPassword, ...drafted } = draftUser(writable(await readBody(c)), needs.passwordPolicy)
   if (!hashPassword) throw bad('invalidValue', 'A user needs a password.')
   const result = await createUser(needs.db, caller, { ...drafted, hashPassword }, new Date())
   if ('user' in result) return answerUser(c, needs, result.user, 201)

@@ -13,12 +13,12 @@ import {
 import type { Caller } from '../directory/caller.ts'
 import { hasDisguised, hasUnseen } from '../directory/readable-name.ts'
 import type { User } from '../directory/users.ts'
-import { hashPassword as hash, inPasswordQueue, longestPassword } from '../sign-in/password.ts'
+import { hashPassword as hash, inPasswordQueue } from '../sign-in/password.ts'
+import { type PasswordPolicy, passwordProblem } from '../sign-in/password-policy.ts'
 import { actingError, bad, ScimError } from './error.ts'
 import { applyStep, type Draft } from './user-patch.ts'
 import type { Step } from './user-path.ts'
 
-const shortestPassword = 8
 const largestAttributes = 65_536
 
 /** Facts of WSO2: 3 to 50 characters without white space, `*`, `?` and `%`; a slash would name a user store. */
@@ -49,13 +49,10 @@ const draftOf = (user: User | undefined): Draft => {
   return draft
 }
 
-const hasher = (password: unknown): (() => Promise<string>) => {
-  const length = typeof password === 'string' ? [...password].length : 0
-  if (typeof password !== 'string' || length < shortestPassword || password.length > longestPassword) {
-    throw bad(
-      'invalidValue',
-      `The password has to be a string of ${shortestPassword} to ${longestPassword} characters.`,
-    )
+const hasher = (policy: PasswordPolicy, password: unknown): (() => Promise<string>) => {
+  const problem = passwordProblem(policy, password)
+  if (problem !== undefined || typeof password !== 'string') {
+    throw bad('invalidValue', `The password ${problem}`)
   }
   return async () => {
     const hashed = await inPasswordQueue(() => hash(password))
@@ -91,17 +88,17 @@ const readUserName = (written: unknown): string => {
 }
 
 /** The user after `steps`; a new one, or `user` changed. Refuses what no user can be. */
-export const draftUser = (steps: readonly Step[], user?: User): Drafted => {
+export const draftUser = (steps: readonly Step[], policy: PasswordPolicy, user?: User): Drafted => {
   const draft = draftOf(user)
   for (const step of steps) applyStep(draft, step)
-  return finish(draft, new Set(steps.map(({ target }) => target.attribute.name)), user)
+  return finish(draft, new Set(steps.map(({ target }) => target.attribute.name)), policy, user)
 }
 
 /**
  * `user` as a PUT would have him (RFC 7644 §3.5.1): what it does not name is gone, but for the password and for status
  * and proofs, which are not lost by being left out. What it names as it is, it does not touch.
  */
-export const replaceUser = (steps: readonly Step[], user: User): Drafted => {
+export const replaceUser = (steps: readonly Step[], policy: PasswordPolicy, user: User): Drafted => {
   const before = draftOf(user)
   before.set(activeAttribute.name, !user.disabled)
   const draft: Draft = new Map([...before].filter(([name]) => attributeOf(name)?.access === 'status'))
@@ -112,10 +109,15 @@ export const replaceUser = (steps: readonly Step[], user: User): Drafted => {
       .map(({ target }) => target.attribute.name)
       .filter((name) => !Bun.deepEquals(draft.get(name), before.get(name))),
   )
-  return finish(draft, touched, user)
+  return finish(draft, touched, policy, user)
 }
 
-const finish = (draft: Draft, touched: ReadonlySet<string>, user: User | undefined): Drafted => {
+const finish = (
+  draft: Draft,
+  touched: ReadonlySet<string>,
+  policy: PasswordPolicy,
+  user: User | undefined,
+): Drafted => {
   const written = draft.get(userNameAttribute.name)
   if (user && written === undefined) throw bad('mutability', 'userName cannot be removed.')
   const userName = user && written === user.userName ? user.userName : readUserName(written)
@@ -135,6 +137,6 @@ const finish = (draft: Draft, touched: ReadonlySet<string>, user: User | undefin
   if (JSON.stringify(nestAttributes(draft)).length > largestAttributes) {
     throw bad('invalidValue', `The attributes of a user may have ${largestAttributes} characters in all.`)
   }
-  const hashPassword = speaksOfPassword ? hasher(password) : undefined
+  const hashPassword = speaksOfPassword ? hasher(policy, password) : undefined
   return { attributes: draft, userName, locked, disabled, touched, hashPassword }
 }

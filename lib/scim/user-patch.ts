@@ -14,10 +14,14 @@ const put = (draft: Draft, { name }: Attribute, value: unknown) => {
   else draft.set(name, value)
 }
 
-/** Equal for values that say the same, in whatever order. */
+/** Equal for values that say the same, in whatever order; which of them is primary is said of them, not by them. */
 const keyOf = (item: unknown): string =>
   JSON.stringify(
-    isObject(item) ? Object.entries(item).sort(([one], [other]) => (one < other ? -1 : 1)) : item,
+    isObject(item)
+      ? Object.entries(item)
+          .filter(([sub]) => sub !== 'primary')
+          .sort(([one], [other]) => (one < other ? -1 : 1))
+      : item,
   )
 
 /** `added` behind `entries`, without repeats; a new primary one takes the place of the old. */
@@ -27,11 +31,15 @@ const append = (
   added: readonly unknown[],
 ): readonly unknown[] => {
   const primary = added.some((item) => isObject(item) && item.primary === true)
-  const kept = primary
-    ? entries.map((item) => (isObject(item) ? withoutEmpty({ ...item, primary: undefined }) : item))
-    : entries
-  const known = new Set(kept.map(keyOf))
-  const result = [...kept, ...added.filter((item) => !known.has(keyOf(item)))]
+  const fresh = new Map(added.map((item) => [keyOf(item), item]))
+  const kept = entries.map((item) => {
+    const key = keyOf(item)
+    const again = fresh.get(key)
+    fresh.delete(key)
+    if (isObject(again) && again.primary !== undefined) return again
+    return primary && isObject(item) ? withoutEmpty({ ...item, primary: undefined }) : item
+  })
+  const result = [...kept, ...fresh.values()]
   // looked at after every step: operations could let it grow until nothing else is served
   if (result.length > mostEntries) throw bad('invalidValue', `${name} may have ${mostEntries} values.`)
   return result

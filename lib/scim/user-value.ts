@@ -4,13 +4,20 @@ import { bad } from './error.ts'
 
 type Entry = Readonly<Record<string, unknown>>
 
-const longestText = 2_048
+/** As WSO2 has it; and what cannot be shorter. */
+const longestText = 1_024
+const longer: ReadonlyMap<string, number> = new Map([
+  ['x509Certificates.value', 16_384],
+  ['photos.value', 2_048],
+  ['profileUrl', 2_048],
+])
 /** How many values an attribute may have. */
 export const mostEntries = 100
 
 const text = (name: string, value: unknown): string => {
   if (typeof value !== 'string') throw bad('invalidValue', `${name} has to be a string.`)
-  if (value.length > longestText) throw bad('invalidValue', `${name} may have ${longestText} characters.`)
+  const longest = longer.get(name) ?? longestText
+  if (value.length > longest) throw bad('invalidValue', `${name} may have ${longest} characters.`)
   return value
 }
 
