@@ -5,6 +5,7 @@
  */
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
+import { userNameKey } from '../directory/accounts.ts'
 import { type Condition, matching } from '../directory/condition.ts'
 
 export interface ListedSession {
@@ -19,21 +20,24 @@ export interface ListedSession {
   readonly applications: readonly { readonly id: string; readonly name: string }[]
 }
 
+/** A sub-select, not a join: a list of all sessions must not begin with all accounts of the organization. */
+const ofAccount = (column: 'user_name' | 'organization_id') =>
+  sql<string>`(select ${sql.ref(column)} from account where account.id = session.account_id)`
+
 const living = (db: Db, organizationId: string, now: Date) =>
   db
     .selectFrom('session')
     .innerJoin('lineage', 'lineage.id', 'session.id')
-    .innerJoin('account', 'account.id', 'session.account_id')
     .select([
       'session.id',
       'session.account_id as accountId',
-      'account.user_name as userName',
+      ofAccount('user_name').as('userName'),
       'session.user_agent as userAgent',
       'session.address',
       'session.authenticated_at',
       'session.seen_at',
     ])
-    .where('account.organization_id', '=', organizationId)
+    .where(ofAccount('organization_id'), '=', organizationId)
     .where('lineage.ended_at', 'is', null)
     .where('session.ends_at', '>', now.toISOString())
 
@@ -118,7 +122,7 @@ export interface SessionPage {
 }
 
 const columns = {
-  loginId: sql.ref('account.user_name'),
+  loginId: ofAccount('user_name'),
   sessionId: sql.ref('session.id'),
   appName: sql.ref('application.name'),
   userAgent: sql`coalesce(session.user_agent, '')`,
@@ -127,11 +131,16 @@ const columns = {
 
 const timeColumns = { loginTime: 'session.authenticated_at', lastAccessTime: 'session.seen_at' } as const
 
-const conditionOf = (condition: SessionFilter[number]): RawBuilder<SqlBool> => {
+const conditionOf = (organizationId: string, condition: SessionFilter[number]): RawBuilder<SqlBool> => {
   if (typeof condition.value !== 'string') {
     const column = sql.ref(timeColumns[condition.attribute as (typeof sessionTimes)[number]])
     const at = condition.value.toISOString()
     return condition.operator === 'le' ? sql`${column} <= ${at}` : sql`${column} >= ${at}`
+  }
+  if (condition.attribute === 'loginId' && condition.operator === 'eq') {
+    // by the account's index, since somebody has few of all sessions
+    const key = userNameKey(condition.value)
+    return sql`session.account_id in (select id from account where organization_id = ${organizationId} and user_name_key = ${key} and user_name = ${condition.value})`
   }
   const matched = matching([[condition as Condition<(typeof sessionTexts)[number]>]], columns)
   return condition.attribute === 'appName'
@@ -150,7 +159,7 @@ export const searchSessions = async (
   const forward = from?.side === 'since'
   const direction = forward ? 'asc' : 'desc'
   let query = living(db, organizationId, now)
-  for (const condition of filter) query = query.where(conditionOf(condition))
+  for (const condition of filter) query = query.where(conditionOf(organizationId, condition))
   if (from) {
     const [at, column] = [from.at.toISOString(), 'session.authenticated_at'] as const
     const [beyond, reached] = forward ? (['>', '>='] as const) : (['<', '<='] as const)
