@@ -107,8 +107,11 @@ const keys = {
     ' ',
   ),
   authorization: 'id policyIdentifier scopes'.split(' '),
-  configuration: 'name description operation path value'.split(' '),
-  query: 'filter startIndex count attributes excludedAttributes sortBy limit offset after before'.split(' '),
+  configuration: 'name description attributes operation path value'.split(' '),
+  query:
+    'filter $filter startIndex count attributes excludedAttributes sortBy limit offset after before'.split(
+      ' ',
+    ),
 } as const
 
 const anything = fc.oneof(
@@ -840,6 +843,9 @@ for (const database of databases) {
         to('POST', `${applications}/${targetApp}/authorized-apis`, objectOf(keys.authorization)),
         to('POST', '/api/identity/config-mgt/v1.0/resource-type', objectOf(keys.configuration)),
         to('PATCH', '/api/server/v1/configs/impersonation', fc.array(objectOf(keys.configuration))),
+        to('PUT', '/api/identity/config-mgt/v1.0/resource-type', objectOf(keys.configuration)),
+        to('PUT', '/api/identity/config-mgt/v1.0/resource/IDP_TEMPLATE', objectOf(keys.configuration)),
+        queried('/api/identity/config-mgt/v1.0/search'),
         ...['/scim2/Users', '/scim2/v2/Roles', applications, '/api/server/v1/api-resources', '/scim2/Me'].map(
           queried,
         ),
