@@ -1,5 +1,7 @@
 /** API resources and scopes made, changed and removed: each operation, each refusal, and what goes with a scope. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import type { Describe } from '../lib/access/operation.ts'
+import { operations } from '../lib/api/api-resources/operations.ts'
 import { systemApis } from '../lib/directory/system-apis.ts'
 import { type Booted, boot } from './boot.ts'
 import { databases } from './databases.ts'
@@ -506,6 +508,25 @@ for (const database of databases) {
         },
       )
 
+      test('a hundred scopes go at once, whatever stands between them', async () => {
+        const { db } = server
+        const all = Array.from({ length: 120 }, (_, n) => `${n % 2 ? 'odd' : 'even'}-${n}`)
+        const { id, url } = await create({ scopes: all.map((name) => ({ name })) })
+        const asked = await application(db, { name: `app of ${id}`, scopes: all })
+        const subjectId = await account(db, { userName: `of ${id}` })
+        const scopes = ['even', ...all.slice(0, 60), 'even-1', ...all.slice(60), 'odd-1000', 'x.odd-1']
+        await userToken(db, { application: asked, subjectId, scopes })
+        await userToken(db, { application: asked, subjectId, scopes: all })
+        expect((await server.send('DELETE', url)).status).toBe(204)
+        const rows = await db
+          .selectFrom('token')
+          .select('scopes')
+          .where('subject_id', '=', subjectId)
+          .orderBy('scopes')
+          .execute()
+        expect(rows).toEqual([{ scopes: '' }, { scopes: 'even even-1 odd-1000 x.odd-1' }])
+      })
+
       test('the API resource shows who is subscribed, and its removal ends that', async () => {
         const { key, url, id } = await create()
         const { asked } = await use(key)
@@ -730,6 +751,39 @@ for (const database of databases) {
       )
       expect(statuses.filter((status) => status === 201)).toHaveLength(1)
       expect(statuses.every((status) => [201, 409, 503].includes(status))).toBe(true)
+    })
+
+    test('what is answered is what the OpenAPI document says', async () => {
+      const { url, key, scopes } = await create({ description: 'All books' })
+      await application(server.db, { name: `shown with ${key}`, scopes: [`${key}.read`] })
+      const collections = '/api/server/v1/meta/api-resource-collections'
+      for (const [method, at, { describe: said, status = 200, sent }] of [
+        ['GET', `${path}?limit=3&attributes=properties`, { describe: operations.list }],
+        ['GET', url, { describe: operations.read }],
+        ['GET', `${url}/scopes`, { describe: operations.readScopes }],
+        ['GET', `/api/server/v1/scopes?filter=name+sw+${key}`, { describe: operations.listScopes }],
+        ['GET', collections, { describe: operations.listCollections }],
+        ['GET', `${collections}?attributes=apiResources`, { describe: operations.listCollections }],
+        ['GET', `${collections}/${btoa('users').replace('=', '')}`, { describe: operations.readCollection }],
+        [
+          'POST',
+          path,
+          {
+            describe: operations.create,
+            status: 201,
+            sent: { name: 'Said', identifier: `said-${key}` } as object,
+          },
+        ],
+        [
+          'PATCH',
+          `${url}/scopes/id/${scopes[0]?.id}`,
+          { describe: operations.updateScopeById, sent: { displayName: 'Said' } as object },
+        ],
+      ] as readonly [string, string, { describe: Describe; status?: number; sent?: object }][]) {
+        const response = await server.send(method, at, sent)
+        expect(response.status).toBe(status)
+        said().answers[status]?.schema?.parse(await response.json())
+      }
     })
 
     test('there are no authorization details types', async () => {
