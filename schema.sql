@@ -301,10 +301,10 @@ create table token (
 
 create index token_expires on token (expires_at);
 create index token_lineage on token (lineage_id);
-
--- Authorization codes; the grant's lineage begins with the code, so a replay can end what it gave.
 -- what an application got by exchange hangs on the lineages of others
 create index token_exchanged on token (application_id, subject_id) where class = 'access' and follows is not null;
+
+-- Authorization codes; the grant's lineage begins with the code, so a replay can end what it gave.
 create table authorization_code (
   hash text primary key not null,
   id text not null,

@@ -99,6 +99,7 @@ const events = {
   'oidc-scope-changed': { action: 'oidc-scope-changed', impersonation: false },
   'signing-key-retired': { action: 'signing-key-retired', impersonation: false },
   'database-restored': { action: 'database-restored', impersonation: false },
+  'audit-rows-removed': { action: 'audit-rows-removed', impersonation: false },
   'request-abandoned': { action: 'request-abandoned', impersonation: false },
 } as const satisfies Record<string, { action: string; impersonation: boolean }>
 

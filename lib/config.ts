@@ -85,6 +85,12 @@ export interface Config {
   }
   /** Without it mail is written to files in the data folder. */
   readonly email?: Email
+  readonly audit: {
+    /** How long rows are kept; undefined for ever. */
+    readonly retentionSeconds?: number
+    /** Where the newest checkpoint is kept beside the database. */
+    readonly checkpointFile: string
+  }
   readonly log: {
     readonly level: Settings['log']['level']
     readonly format: Settings['log']['format']
@@ -102,7 +108,7 @@ export interface Loaded {
 
 const configOf = (draft: Draft, { variables }: Environment) => {
   const { settings, locate } = draft
-  const { super_admin, encryption, session, impersonation, plugins, log } = settings
+  const { super_admin, encryption, session, impersonation, plugins, audit, log } = settings
   const server = serverOf(draft)
   const oauth = oauthOf(draft)
   return {
@@ -139,6 +145,10 @@ const configOf = (draft: Draft, { variables }: Environment) => {
     },
     plugins: { directory: locate(plugins.directory), timeoutMilliseconds: plugins.timeout },
     ...given('email', emailOf(draft)),
+    audit: {
+      ...given('retentionSeconds', audit.retention),
+      checkpointFile: locate(audit.checkpoint_file ?? `${settings.server.data}/audit.checkpoint`),
+    },
     log: {
       level: log.level,
       format: log.format,

@@ -29,6 +29,8 @@ const row: AuditTable = {
   trace_id: 'trace',
   writer: 'writer',
   line_at: null,
+  position: null,
+  link: null,
 }
 
 const suffix = ' | Impersonator : '

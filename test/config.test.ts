@@ -121,6 +121,7 @@ describe('an empty file', () => {
       session: { idleSeconds: 900, lifetimeSeconds: 28_800, sameSite: 'lax', interactionSeconds: 600 },
       impersonation: { allowQueryResponse: false, allowRegexpCallbacks: false, enabled: false },
       plugins: { directory: '/srv/mayact/plugins', timeoutMilliseconds: 3000, configuration: {} },
+      audit: { checkpointFile: '/srv/mayact/data/audit.checkpoint' },
       log: { level: 'info', format: 'auto', auditFile: '/srv/mayact/data/audit.log' },
     })
     expect(warnings).toEqual([])

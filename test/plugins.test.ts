@@ -4,8 +4,10 @@ import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { app } from '../lib/app.ts'
+import { startSealer } from '../lib/audit/sealer.ts'
 import { pluginsOf } from '../lib/commands/plugins-of.ts'
 import { type Config, parse } from '../lib/config.ts'
+import { openAuditKey } from '../lib/keys/audit-key.ts'
 import { createLog } from '../lib/log.ts'
 import { removeCopies } from '../lib/plugins/copies.ts'
 import { declarations } from '../lib/plugins/declarations.ts'
@@ -402,6 +404,14 @@ for (const database of databases) {
         'sink.ts': `import { auditSink } from 'mayact'\nexport default auditSink({ name: 'sink', async receive({ rows }) { ${send('sink', 'rows.map(({ id }) => id)')} } })`,
         'note.ts': `import { notifier } from 'mayact'\nexport default notifier({ name: 'note', async started({ impersonationId }) { ${send('note', '[impersonationId]')} } })`,
       })
+      const sealer = startSealer({
+        db: booted.db,
+        log,
+        file: join(booted.directory, 'audit.checkpoint'),
+        sign: async (statement, typ) =>
+          (await openAuditKey(booted.db, booted.vault, new Date())).sign(statement, typ),
+      })
+      await sealer.flush()
       const followers = startFollowers(booted.db, log)
       followers.follow(server.plugins.followers, 2_000)
       await Bun.sleep(700)
@@ -427,6 +437,7 @@ for (const database of databases) {
       while (missing().length > 0 && Date.now() < until) await Bun.sleep(50)
       expect(missing()).toEqual([])
       await followers.stop()
+      await sealer.stop()
       await receiver.stop(true)
     })
   })

@@ -16,6 +16,7 @@ const keys: readonly (readonly [string, (config: Config) => unknown])[] = [
   ['oauth.additional_signing_algorithms', ({ oauth }) => oauth.signingAlgorithms.slice(1)],
   ['api_resources', ({ apiResources }) => apiResources],
   ['output_adapter.email', ({ email }) => email],
+  ['audit', ({ audit }) => audit],
   ['log', ({ log }) => log],
 ]
 

@@ -20,6 +20,9 @@ const usage = `mayact: an authorization server for user impersonation
   mayact keys list [--json]                   the signing keys, and what each of them does
   mayact keys rotate [--publish-for 15m]      a new key, published for so long before it signs
   mayact keys retire KID [--now]              it signs no longer; with --now it verifies no longer, either
+  mayact audit verify [FILE] [--keys FILE]    proves the audit trail, or an export of it, or names the first bad row
+  mayact audit export [--from T] [--to T]     the sealed rows as JSON Lines, to be verified anywhere
+  mayact audit keys                           the public keys that prove it
   mayact plugins list                         what is loaded, with hashes
   mayact plugins types                        writes what an editor needs into the folder of plugins
   mayact plugins new NAME                     writes a first file to change
@@ -41,6 +44,9 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'keys list': async () => (await import('./keys.ts')).listCommand,
   'keys rotate': async () => (await import('./keys.ts')).rotateCommand,
   'keys retire': async () => (await import('./keys.ts')).retireCommand,
+  'audit verify': async () => (await import('./audit.ts')).verifyCommand,
+  'audit export': async () => (await import('./audit.ts')).exportCommand,
+  'audit keys': async () => (await import('./audit.ts')).keysCommand,
   check: async () => (await import('./check.ts')).check,
   demo: async () => (await import('./demo.ts')).demo,
   backup: async () => (await import('./backup.ts')).backup,
@@ -56,6 +62,9 @@ const flags: ReadonlySet<string> = new Set([
   '--keep-sessions',
   '--now',
   '--publish-for',
+  '--keys',
+  '--from',
+  '--to',
 ])
 
 const read = (words: readonly string[], environment: Environment) => {
@@ -72,7 +81,7 @@ const read = (words: readonly string[], environment: Environment) => {
     else rest.push(word)
   }
   const [first = 'serve', ...others] = rest
-  const isTwoWords = first === 'db' || first === 'plugins' || first === 'keys'
+  const isTwoWords = ['db', 'plugins', 'keys', 'audit'].includes(first)
   const name = isTwoWords ? `${first} ${others.shift() ?? ''}`.trim() : first
   const command = commands[name]
   if (!command) throw new Misuse(`unknown command ${name}`)

@@ -1,11 +1,14 @@
 /** `mayact serve`: composes configuration → database → app → listener, and drains on SIGTERM. */
+import { removeBefore } from '../audit/retention.ts'
+import { startSealer } from '../audit/sealer.ts'
 import { type Config, ConfigurationError } from '../config.ts'
 import { close, commit } from '../database/commit.ts'
 import { startMailer } from '../email/mailer.ts'
 import { startHousekeeper } from '../housekeeping/housekeeper.ts'
 import { startJournal } from '../journal.ts'
+import { openAuditKey } from '../keys/audit-key.ts'
 import { removeCopies, removeLeftOver } from '../plugins/copies.ts'
-import { startFollowers } from '../plugins/followers.ts'
+import { firstUntold, startFollowers } from '../plugins/followers.ts'
 import { startLogoutSender } from '../sign-in/logout-sender.ts'
 import { listenForCommands } from './control.ts'
 import { drain } from './drain.ts'
@@ -95,6 +98,13 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     },
     log,
   )
+  const sealer = startSealer({
+    db,
+    log,
+    file: config.audit.checkpointFile,
+    // opened for the first checkpoint: a start does not wait for it
+    sign: async (statement, typ) => (await openAuditKey(db, opened.vault, new Date())).sign(statement, typ),
+  })
   const { issuer } = config
   const logoutSender = startLogoutSender(
     db,
@@ -120,6 +130,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     await plugins.remove()
     await logoutSender.stop()
     await mailer.stop()
+    await sealer.stop()
     await journal.stop()
     await close(db)
     throw inUse(config)
@@ -128,7 +139,17 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     config.database.type === 'sqlite'
       ? await listenForCommands(db, config.dataDirectory, log, keyTasks(opened, config))
       : undefined
-  const housekeeper = startHousekeeper(db, log)
+  const { retentionSeconds } = config.audit
+  const housekeeper = startHousekeeper(db, log, {
+    tidyAudit:
+      retentionSeconds === undefined
+        ? undefined
+        : async (now) => {
+            const before = new Date(now.getTime() - retentionSeconds * 1000)
+            const trace = { id: crypto.randomUUID(), address: 'housekeeping' }
+            return removeBefore(db, before, await firstUntold(db), trace, now)
+          },
+  })
   const followers = startFollowers(db, log)
   followers.follow(plugins.followers, config.plugins.timeoutMilliseconds)
   let stopping = false
@@ -144,6 +165,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     await housekeeper.stop()
     await logoutSender.stop()
     await mailer.stop()
+    await sealer.stop()
     await journal.stop()
     await close(db)
     process.exit(0)

@@ -243,6 +243,12 @@ export const schema = z.strictObject({
     .strictObject({ directory: text.default('plugins'), timeout: milliseconds.default(3000) })
     .prefault({}),
   output_adapter: z.strictObject({ email: email.optional() }).prefault({}),
+  audit: z
+    .strictObject({
+      retention: duration.optional(),
+      checkpoint_file: text.optional(),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),

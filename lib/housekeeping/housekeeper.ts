@@ -24,6 +24,8 @@ export interface Housekeeper {
 export interface HousekeeperOptions {
   readonly now?: () => Date
   readonly everyMilliseconds?: number
+  /** Removes audit rows that are older than they are kept, a batch at a time; answers how many went. */
+  readonly tidyAudit?: ((now: Date) => Promise<number>) | undefined
 }
 
 /** Starts the rounds, one every ten minutes, the first one a while after the start and not at once in all processes. */
@@ -65,6 +67,14 @@ export const startHousekeeper = (db: Db, log: Log, options: HousekeeperOptions =
     }
   }
 
+  const auditRows = async (at: Date) => {
+    if (!options.tidyAudit) return
+    while (!stopping && (await options.tidyAudit(at)) > 0) {
+      commits += 1
+      await Bun.sleep(20)
+    }
+  }
+
   const round = async () => {
     commits = 0
     const at = now()
@@ -72,6 +82,7 @@ export const startHousekeeper = (db: Db, log: Log, options: HousekeeperOptions =
       await byAge(at)
       // what began in a session goes before the session
       for (const kind of Object.keys(kept) as LineageKind[]) await lineages(kind, at)
+      await auditRows(at)
       if (commits > 0) log.debug({ commits }, 'old rows were removed')
     } catch (error) {
       log.error({ err: error }, 'old rows could not be removed; trying again later')

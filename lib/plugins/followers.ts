@@ -1,23 +1,20 @@
 /**
- * Tells audit sinks and notifiers of audit rows, at least once, after their commit. How far each has come is a row of
- * `meta`; the row only moves past what is old enough that no slower commit can still appear before it, and what was
- * told since is remembered by the process. So a restart repeats a minute; nothing is left out. On a shared database
- * one server at a time holds the lease and does the telling.
+ * Tells audit sinks and notifiers of sealed audit rows, in the order of the chain and at least once. How far each has
+ * come is a row of `meta`, stored once it has taken the rows: a restart repeats the last ones at most, and leaves
+ * nothing out. On a shared database one server at a time holds the lease and does the telling.
  */
-import { commit, exactly, write } from '../database/commit.ts'
+import { headOf } from '../audit/sealer.ts'
+import { commit, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { leaseOf } from '../database/lease.ts'
 import type { Log } from '../log.ts'
 import type { Follower } from '../plugins.ts'
 import { tell } from './tell.ts'
 
 const batch = 200
 const pauseMilliseconds = 250
-const settledAfter = 60_000
-/** An idle server need not write. */
-const storedEvery = 30_000
 const leaseMilliseconds = 15_000
 const longestBackOff = 60_000
-const leaseName = 'plugin-followers'
 
 export interface Followers {
   /** From now on these, whole: what a pass has begun it ends with the former ones. */
@@ -27,114 +24,83 @@ export interface Followers {
 }
 
 interface Progress {
-  cursor: string | undefined
-  readonly told: Set<string>
   failures: number
   notBefore: number
-  storedAt: number
 }
 
-/** The smallest UUIDv7 of an instant: what is recorded from then on is greater. */
-const floorOf = (milliseconds: number): string => {
-  const hex = Math.max(0, milliseconds).toString(16).padStart(12, '0')
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`
+const cursorName = (follower: string) => `plugin-cursor ${follower}`
+
+/** The first position that some plugin has not taken yet; undefined when none waits for rows. */
+export const firstUntold = async (db: Db): Promise<number | undefined> => {
+  const rows = await db.selectFrom('meta').select('value').where('name', 'like', cursorName('%')).execute()
+  return rows.length === 0 ? undefined : Math.min(...rows.map(({ value }) => Number(value))) + 1
 }
 
 /** Starts the loop; it does nothing while there is nobody to tell. */
 export const startFollowers = (db: Db, log: Log): Followers => {
-  const self = crypto.randomUUID()
+  const lease = leaseOf(db, 'plugin-followers', leaseMilliseconds)
   let following: readonly Follower[] = []
   let limit = 0
   const progress = new Map<string, Progress>()
 
-  const read = async (name: string) =>
-    (await db.selectFrom('meta').select('value').where('name', '=', name).executeTakeFirst())?.value
+  const store = (name: string, position: number) =>
+    commit(db, [
+      write(
+        db
+          .insertInto('meta')
+          .values({ name: cursorName(name), value: String(position) })
+          .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: String(position) })),
+      ),
+    ])
 
-  const store = (name: string, value: string) =>
-    write(
-      db
-        .insertInto('meta')
-        .values({ name, value })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value })),
-    )
-
-  const holdsLease = async (now: number): Promise<boolean> => {
-    const found = await read(leaseName)
-    const value = `${self} ${now + leaseMilliseconds}`
-    if (found === undefined) {
-      const made = write(db.insertInto('meta').values({ name: leaseName, value }))
-      return (await commit(db, [made])) === 'committed'
-    }
-    const [holder, until] = found.split(' ')
-    if (holder === self && Number(until) - now > leaseMilliseconds / 2) return true
-    if (holder !== self && Number(until) > now) return false
-    const taken = db
-      .updateTable('meta')
-      .set({ value })
-      .where('name', '=', leaseName)
-      .where('value', '=', found)
-    return (await commit(db, [exactly(1, taken)])) === 'committed'
+  /** The last position that it has taken; a new one hears of what is sealed from now on. */
+  const cursorOf = async (name: string): Promise<number> => {
+    const row = await db
+      .selectFrom('meta')
+      .select('value')
+      .where('name', '=', cursorName(name))
+      .executeTakeFirst()
+    if (row) return Number(row.value)
+    const { position } = await headOf(db)
+    await store(name, position)
+    return position
   }
 
-  const progressOf = async (name: string, now: number): Promise<Progress & { cursor: string }> => {
-    const known = progress.get(name) ?? {
-      cursor: undefined,
-      told: new Set(),
-      failures: 0,
-      notBefore: 0,
-      storedAt: 0,
-    }
-    progress.set(name, known)
-    const key = `plugin-cursor ${name}`
-    let cursor = known.cursor ?? (await read(key))
-    if (cursor === undefined) {
-      // a new one hears of what happens from now on
-      cursor = floorOf(now - pauseMilliseconds * 2)
-      await commit(db, [store(key, cursor)])
-    }
-    known.cursor = cursor
-    return Object.assign(known, { cursor })
-  }
-
-  const advance = async (follower: Follower, now: number) => {
-    const state = await progressOf(follower.name, now)
-    if (now < state.notBefore) return
-    let place = state.cursor
+  const advance = async ({ follows, ...follower }: Follower, now: number) => {
+    const state = progress.get(follower.name)
+    if (state && now < state.notBefore) return
+    let cursor = await cursorOf(follower.name)
     for (;;) {
-      let query = db.selectFrom('audit').selectAll().where('id', '>', place).orderBy('id').limit(batch)
-      if (follower.follows.kind === 'notifier') query = query.where('event', '=', 'impersonated-token-issued')
-      const rows = await query.execute()
-      const fresh = rows.filter(({ id }) => !state.told.has(id))
-      if (fresh.length > 0) await tell(follower, fresh, limit)
-      for (const { id } of fresh) state.told.add(id)
-      place = rows.at(-1)?.id ?? place
+      const rows = await db
+        .selectFrom('audit')
+        .selectAll()
+        .where('position', '>', cursor)
+        .orderBy('position')
+        .limit(batch)
+        .execute()
+      const last = rows.at(-1)?.position ?? cursor
+      const meant =
+        follows.kind === 'notifier' ? rows.filter(({ event }) => event === 'impersonated-token-issued') : rows
+      if (meant.length > 0) await tell({ ...follower, follows }, meant, limit)
+      if (last > cursor) await store(follower.name, last)
+      cursor = last
       if (rows.length < batch) break
     }
-    state.failures = 0
-    const settled = floorOf(now - settledAfter)
-    if (settled <= state.cursor) return
-    for (const id of state.told) if (id <= settled) state.told.delete(id)
-    state.cursor = settled
-    if (now - state.storedAt < storedEvery) return
-    state.storedAt = now
-    await commit(db, [store(`plugin-cursor ${follower.name}`, settled)])
+    progress.delete(follower.name)
   }
 
   const pass = async () => {
-    const now = Date.now()
     const followers = following
-    if (followers.length === 0 || !(await holdsLease(now))) return
+    if (followers.length === 0 || !(await lease.take(new Date()))) return
     // one that is slow keeps only itself waiting
     await Promise.all(
       followers.map(async (follower) => {
         try {
-          await advance(follower, now)
+          await advance(follower, Date.now())
         } catch (error) {
-          const state = progress.get(follower.name)
-          if (state) {
-            state.failures += 1
-            state.notBefore = Date.now() + Math.min(longestBackOff, 500 * 2 ** state.failures)
-          }
+          const failures = (progress.get(follower.name)?.failures ?? 0) + 1
+          const notBefore = Date.now() + Math.min(longestBackOff, 500 * 2 ** failures)
+          progress.set(follower.name, { failures, notBefore })
           log.warn(
             { err: error, plugin: follower.name },
             'a plugin could not be told of audit rows; trying again',
@@ -167,10 +133,7 @@ export const startFollowers = (db: Db, log: Log): Followers => {
     async stop() {
       stopped = true
       await running
-      if (!started) return
-      // the next one need not wait for the lease to run out
-      const own = db.deleteFrom('meta').where('name', '=', leaseName).where('value', 'like', `${self} %`)
-      await commit(db, [write(own)])
+      if (started) await lease.release()
     },
   }
 }

@@ -162,6 +162,8 @@ declare module 'mayact' {
 
   export interface AuditRow {
     readonly id: string
+    /** Its place in the sealed chain: 1, 2, 3 …, without a gap. */
+    readonly position: number
     readonly at: string
     readonly event: string
     readonly initiator: string

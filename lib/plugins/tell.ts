@@ -8,6 +8,7 @@ import { within } from './within.ts'
 const viewOf = (row: AuditTable): AuditRow =>
   frozen({
     id: row.id,
+    position: row.position ?? 0,
     at: row.at,
     event: row.event,
     initiator: row.initiator,

@@ -1,0 +1,152 @@
+/**
+ * Seals committed audit rows: gives each its place in the chain and signs a checkpoint at least every five seconds. One
+ * process at a time does it, by a lease, so no request waits for a lock; what has no place yet is not sealed yet. The
+ * newest checkpoint is written to a file, too: who can change the database alone cannot cut the chain's end off unseen.
+ */
+import { mkdirSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { sql } from 'kysely'
+import { commit, exactly, write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import { leaseOf } from '../database/lease.ts'
+import type { Log } from '../log.ts'
+import { genesis, type Head, nextLink, type Statement, sealedColumns, statementType } from './chain.ts'
+
+const pauseMilliseconds = 500
+/** Rows of one commit: each is a pause of a few milliseconds for everybody else on SQLite. */
+const batch = 200
+const checkpointEvery = 5_000
+const leaseMilliseconds = 15_000
+
+export interface SealerNeeds {
+  readonly db: Db
+  readonly log: Log
+  /** The file of the newest checkpoint. */
+  readonly file: string
+  /** Signs a checkpoint's statement. */
+  sign(statement: Readonly<Record<string, unknown>>, typ: string): Promise<string>
+}
+
+export interface Sealer {
+  /** Seals what is there now and signs it; nothing where another process does so. */
+  flush(): Promise<void>
+  /** Seals, signs, gives the lease back and ends. */
+  stop(): Promise<void>
+}
+
+/** The end of the chain as the database has it: its last row, or the last checkpoint when no row is left. */
+export const headOf = async (db: Db): Promise<Head> => {
+  const last = await db
+    .selectFrom('audit')
+    .select(['position', 'link'])
+    .where('position', 'is not', null)
+    .orderBy('position', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  const signed = await db
+    .selectFrom('audit_checkpoint')
+    .select(['position', 'link'])
+    .orderBy('position', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  const row = last && last.position !== null ? { position: last.position, link: last.link ?? '' } : undefined
+  if (!row) return signed ?? genesis
+  return signed && signed.position > row.position ? signed : row
+}
+
+/** Starts the loop. A database that fails is logged and tried again. */
+export const startSealer = ({ db, log, file, sign }: SealerNeeds): Sealer => {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  const lease = leaseOf(db, 'audit-sealer', leaseMilliseconds)
+  /** The chain's end while the lease is held; unknown when it was not. */
+  let head: Head | undefined
+  let signedAt = 0
+  let signedPosition: number | undefined
+
+  const sealBatch = async (from: Head): Promise<Head | undefined> => {
+    const rows = await db
+      .selectFrom('audit')
+      .select(sealedColumns)
+      .where('position', 'is', null)
+      .orderBy('id')
+      .limit(batch)
+      .execute()
+    if (rows.length === 0) return undefined
+    let place = from
+    const places = rows.map((row) => {
+      place = { position: place.position + 1, link: nextLink(place, row) }
+      return sql`(cast(${row.id} as text), cast(${place.position} as integer), cast(${place.link} as text))`
+    })
+    const query = sql`with place (id, position, link) as (values ${sql.join(places)})
+      update audit set position = place.position, link = place.link from place where audit.id = place.id and audit.position is null`
+    const outcome = await commit(db, [
+      lease.held(),
+      exactly(rows.length, { compile: () => query.compile(db) }),
+    ])
+    if (outcome !== 'committed') {
+      // somebody else seals, or a row went away: begin anew with what the database says
+      head = undefined
+      return undefined
+    }
+    head = place
+    return rows.length === batch ? place : undefined
+  }
+
+  const checkpoint = async (now: Date) => {
+    if (!head || head.position === 0 || head.position === signedPosition) return
+    const said: Statement = { ...head, at: now.toISOString() }
+    const statement = await sign({ ...said }, statementType)
+    const row = { position: said.position, link: said.link, at: said.at, statement }
+    const outcome = await commit(db, [lease.held(), write(db.insertInto('audit_checkpoint').values(row))])
+    signedAt = now.getTime()
+    signedPosition = said.position
+    if (outcome !== 'committed') return
+    // whole or not at all, whenever the machine stops
+    const draft = `${file}.${process.pid}`
+    await Bun.write(draft, `${statement}\n`, { mode: 0o600 })
+    await rename(draft, file)
+  }
+
+  const pass = async (signNow: boolean) => {
+    const now = new Date()
+    if (!(await lease.take(now))) {
+      head = undefined
+      return
+    }
+    head ??= await headOf(db)
+    let place: Head | undefined = head
+    while (place) place = await sealBatch(place)
+    if (signNow || now.getTime() - signedAt >= checkpointEvery) await checkpoint(now)
+  }
+
+  let running: Promise<void> = Promise.resolve()
+  const run = (signNow: boolean) => {
+    running = running
+      .then(() => pass(signNow))
+      .catch((error: unknown) => {
+        head = undefined
+        log.error({ err: error }, 'audit rows could not be sealed; trying again')
+      })
+    return running
+  }
+  let due = true
+  const timer = setInterval(() => {
+    // one pass at a time, however long it takes
+    if (!due) return
+    due = false
+    void run(false).then(() => {
+      due = true
+    })
+  }, pauseMilliseconds)
+  timer.unref()
+
+  return {
+    flush: () => run(true),
+    async stop() {
+      clearInterval(timer)
+      await run(true)
+      await lease.release().catch(() => {})
+    },
+  }
+}
