@@ -1,8 +1,11 @@
 /** Applications by REST: what they hold, what ends with them, and every refusal of what changes or removes them. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { commit, write } from '../lib/database/commit.ts'
+import { rootOrganization } from '../lib/database/migrate.ts'
+import { hashOf } from '../lib/tokens/token.ts'
 import { type Booted, boot } from './boot.ts'
 import { databases } from './databases.ts'
+import { userToken } from './fixtures.ts'
 import { expectRefusal, operator } from './management.ts'
 import { changesOf, nothingElse } from './nothing-else.ts'
 import { basic, impersonate, oidcSettings, type Scenario, setUp } from './scenario.ts'
@@ -345,6 +348,81 @@ describe.each(databases)('applications on $name', (database) => {
     expect(await use(fresh)).toBe(200)
     expect((await server.send('POST', `${url}/regenerate-secret`)).status).toBe(200)
     expect(await use(fresh)).toBe(401)
+  })
+
+  test('what hangs on a session, on a lineage of others, or waits, ends as well, and theirs goes on', async () => {
+    const id = await create(withOidc('scattered', { clientId: 'scattered' }))
+    const [own, other] = [
+      { id, clientId: 'scattered' },
+      { id: scenario.applicationId, clientId: scenario.clientId },
+    ]
+    const asked = { subjectId: scenario.subject.id, scopes: ['openid'] }
+    const ofSession = await userToken(server.db, { ...asked, application: own })
+    const ofOther = await userToken(server.db, { ...asked, application: other })
+    const { lineage_id } = await server.db
+      .selectFrom('token')
+      .select('lineage_id')
+      .where('hash', '=', hashOf(ofOther))
+      .executeTakeFirstOrThrow()
+    const exchanged = await server.db
+      .selectFrom('token')
+      .selectAll()
+      .where('hash', '=', hashOf(ofSession))
+      .executeTakeFirstOrThrow()
+    const [at, later] = [new Date().toISOString(), new Date(Date.now() + 60_000).toISOString()]
+    const rows = [
+      server.db
+        .insertInto('token')
+        .values({ ...exchanged, hash: hashOf('exchanged'), id: 'exchanged', lineage_id, follows: 'another' }),
+      server.db.insertInto('pushed_request').values({
+        hash: hashOf('pushed'),
+        client_id: 'scattered',
+        parameters: '{}',
+        created_at: at,
+        expires_at: later,
+      }),
+      server.db.insertInto('device_authorization').values({
+        id: 'device',
+        device_hash: hashOf('device'),
+        user_hash: hashOf('user'),
+        application_id: id,
+        client_id: 'scattered',
+        organization_id: rootOrganization.id,
+        scopes: '',
+        interval_seconds: 5,
+        created_at: at,
+        expires_at: later,
+      }),
+      server.db
+        .insertInto('consent')
+        .values({ account_id: scenario.subject.id, application_id: id, scopes: 'openid', given_at: at }),
+    ]
+    expect(await commit(server.db, rows.map(write))).toBe('committed')
+    const all = [ofSession, 'exchanged', ofOther]
+    const used = () => Promise.all(all.map((token) => use(token, '/oauth2/userinfo')))
+    expect(await used()).toEqual([200, 200, 200])
+    const url = `${path}/${id}/inbound-protocols/oidc`
+    const revoked = await nothingElse(
+      server.db,
+      {
+        application: { changed: 1 },
+        token: { removed: 2 },
+        pushed_request: { removed: 1 },
+        device_authorization: { removed: 1 },
+        audit: { added: 1 },
+        revision: { changed: 1 },
+      },
+      () => server.send('POST', `${url}/revoke`),
+    )
+    expect(revoked.result.status).toBe(200)
+    expect((await server.send('POST', `${url}/regenerate-secret`)).status).toBe(200)
+    expect(await used()).toEqual([401, 401, 200])
+    // what the user consented to is for an application that is there
+    const consents = () =>
+      server.db.selectFrom('consent').select('scopes').where('application_id', '=', id).execute()
+    expect(await consents()).toHaveLength(1)
+    expect((await server.send('DELETE', `${path}/${id}`)).status).toBe(204)
+    expect(await consents()).toEqual([])
   })
 
   test('without its OAuth settings an application goes on, and its client id is free', async () => {
