@@ -5,19 +5,10 @@
  */
 import { commit, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { claim as claimRow, deferred, delivered, givenUp, release } from '../delivery/rows.ts'
 import type { Log } from '../log.ts'
 import { backOff } from './back-off.ts'
-import {
-  claimMail,
-  findDueMail,
-  mailDeferred,
-  mailGivenUp,
-  mailSender,
-  mailSent,
-  nextMailDueAt,
-  type OutboxRow,
-  releaseMail,
-} from './outbox.ts'
+import { findDueMail, mailSender, nextMailDueAt, type OutboxRow } from './outbox.ts'
 import { pacer } from './pacer.ts'
 import { openSender, type SenderOptions } from './sender.ts'
 import type { Patience } from './transport.ts'
@@ -94,13 +85,13 @@ export const startMailer = (db: Db, options: MailerOptions, log: Log): Mailer =>
     if (failure.fault === 'server') pause()
     if (failure.permanent || at.getTime() - Date.parse(row.created_at) > givesUpAfter) {
       log.error(about, 'a mail could not be delivered and is given up')
-      return mailGivenUp(db, row, senderId, failure.message, at)
+      return givenUp(db, 'outbox', row, senderId, failure.message, at)
     }
     const wait = backOff(row.attempts + 1, longestBackOff)
     const next = new Date(at.getTime() + wait)
     lookAgainIn(wait)
     log.warn({ ...about, nextAttemptAt: next.toISOString() }, 'a mail could not be delivered; trying again')
-    return mailDeferred(db, row, senderId, failure.message, next)
+    return deferred(db, 'outbox', row, senderId, failure.message, next)
   }
 
   /** What became of a message is written down whatever the database does meanwhile, or it would be sent again. */
@@ -119,7 +110,7 @@ export const startMailer = (db: Db, options: MailerOptions, log: Log): Mailer =>
 
   const claim = async (row: OutboxRow): Promise<boolean> => {
     try {
-      return (await commit(db, [claimMail(db, row, senderId, now())])) === 'committed'
+      return (await commit(db, [claimRow(db, 'outbox', row, senderId, now())])) === 'committed'
     } catch (error) {
       pause()
       log.error({ err: error }, 'the outbox could not be claimed from; trying again')
@@ -134,7 +125,7 @@ export const startMailer = (db: Db, options: MailerOptions, log: Log): Mailer =>
     if (failure) return settle(failed(row, failure))
     resume()
     log.debug({ messageId: row.message_id }, 'a mail was sent')
-    return settle(mailSent(db, row, now()))
+    return settle(delivered(db, 'outbox', row, now()))
   }
 
   const start = (row: OutboxRow) => {
@@ -184,7 +175,7 @@ export const startMailer = (db: Db, options: MailerOptions, log: Log): Mailer =>
 
   const timer = setInterval(() => {
     const at = performance.now()
-    if (!looking && (at - mailSender(db).enqueuedAt < looksFor || at >= looksAgainAt)) look()
+    if (!looking && (at - mailSender(db).addedAt < looksFor || at >= looksAgainAt)) look()
   }, looksEvery)
   timer.unref()
 
@@ -204,7 +195,7 @@ export const startMailer = (db: Db, options: MailerOptions, log: Log): Mailer =>
       ended.abort()
       await Promise.race([finished, Bun.sleep(patience.stop)])
       await looking
-      await commit(db, [releaseMail(db, senderId)]).catch((error: unknown) =>
+      await commit(db, [release(db, 'outbox', senderId)]).catch((error: unknown) =>
         log.error({ err: error }, 'the outbox could not be left to others'),
       )
       sender.close()

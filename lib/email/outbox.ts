@@ -1,12 +1,9 @@
-/**
- * Mail that has to leave, as rows. One is written in the commit of what it tells of; the process that wrote it sends
- * it, and one that is a minute overdue, since its process has crashed, is whoever's claims it first. A claim is a
- * guarded update, so two processes never send a row at once.
- */
-import { exactly, type Write, write } from '../database/commit.ts'
+/** Mail that has to leave, as rows of `delivery/rows.ts`; one that is a minute overdue is taken over. */
+import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting } from '../database/prepared.ts'
 import type { OutboxTable } from '../database/schema.ts'
+import { type DeliverySender, deliverySender, nobody, undelivered } from '../delivery/rows.ts'
 import type { TemplateData, TemplateName } from './template.ts'
 
 export interface Mail {
@@ -35,19 +32,8 @@ export type OutboxRow = Pick<
 /** Longer than any attempt may take. */
 const abandonedAfter = 60_000
 const headLength = 500
-/** The sender of rows that a stopping process left to the others. */
-const nobody = ''
-
-const senders = new WeakMap<Db, { readonly id: string; enqueuedAt: number }>()
-
-/** This process's mark on the rows it commits, and when, by `performance.now()`, it last added one. */
-export const mailSender = (db: Db) => {
-  const known = senders.get(db)
-  if (known) return known
-  const made = { id: crypto.randomUUID(), enqueuedAt: Number.NEGATIVE_INFINITY }
-  senders.set(db, made)
-  return made
-}
+/** This process's mark on its mail. */
+export const mailSender = (db: Db): DeliverySender => deliverySender(db, 'outbox')
 
 const insertRow = inserting('outbox', [
   'id',
@@ -67,9 +53,6 @@ const insertRow = inserting('outbox', [
 
 /** The write that joins the commit of what the mail tells of. Its Message-ID is its own for ever. */
 export const enqueue = (db: Db, mail: Mail, now: Date): Write => {
-  const sender = mailSender(db)
-  sender.enqueuedAt = performance.now()
-  const at = now.toISOString()
   const id = Bun.randomUUIDv7()
   const row: OutboxTable = {
     id,
@@ -78,13 +61,7 @@ export const enqueue = (db: Db, mail: Mail, now: Date): Write => {
     template: mail.template,
     data: JSON.stringify(mail.data),
     impersonation_id: mail.impersonationId ?? null,
-    created_at: at,
-    attempts: 0,
-    next_attempt_at: at,
-    sent_at: null,
-    gave_up_at: null,
-    last_error: null,
-    sender: sender.id,
+    ...undelivered(db, 'outbox', now),
   }
   return write(insertRow(db, row))
 }
@@ -140,65 +117,3 @@ export const nextMailDueAt = async (db: Db, now: Date): Promise<Date | undefined
     .executeTakeFirst()
   return row?.next_attempt_at ? new Date(row.next_attempt_at) : undefined
 }
-
-/** Takes a row for an attempt, unless somebody else has. */
-export const claimMail = (db: Db, row: OutboxRow, senderId: string, now: Date): Write =>
-  exactly(
-    1,
-    db
-      .updateTable('outbox')
-      // due from now on, so that the others wait a minute for us
-      .set({ sender: senderId, attempts: row.attempts + 1, next_attempt_at: now.toISOString() })
-      .where('id', '=', row.id)
-      .where('sender', '=', row.sender)
-      .where('attempts', '=', row.attempts)
-      .where('next_attempt_at', 'is not', null),
-  )
-
-/** It left. True whoever holds the row by now. */
-export const mailSent = (db: Db, { id }: OutboxRow, now: Date): Write =>
-  write(
-    db
-      .updateTable('outbox')
-      .set({ sent_at: now.toISOString(), next_attempt_at: null, gave_up_at: null, last_error: null })
-      .where('id', '=', id)
-      .where('sent_at', 'is', null),
-  )
-
-const claimed = (db: Db, row: OutboxRow, senderId: string) =>
-  db
-    .updateTable('outbox')
-    .where('id', '=', row.id)
-    .where('sender', '=', senderId)
-    .where('attempts', '=', row.attempts + 1)
-    .where('sent_at', 'is', null)
-
-/** The claimed attempt failed; another is due at `nextAttemptAt`. */
-export const mailDeferred = (
-  db: Db,
-  row: OutboxRow,
-  senderId: string,
-  reason: string,
-  nextAttemptAt: Date,
-): Write =>
-  write(claimed(db, row, senderId).set({ next_attempt_at: nextAttemptAt.toISOString(), last_error: reason }))
-
-/** The claimed attempt failed and was the last. */
-export const mailGivenUp = (db: Db, row: OutboxRow, senderId: string, reason: string, now: Date): Write =>
-  write(
-    claimed(db, row, senderId).set({
-      next_attempt_at: null,
-      gave_up_at: now.toISOString(),
-      last_error: reason,
-    }),
-  )
-
-/** A stopping process leaves its rows to whoever looks next; nobody has to wait for them. */
-export const releaseMail = (db: Db, senderId: string): Write =>
-  write(
-    db
-      .updateTable('outbox')
-      .set({ sender: nobody })
-      .where('sender', '=', senderId)
-      .where('next_attempt_at', 'is not', null),
-  )

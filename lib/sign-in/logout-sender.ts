@@ -5,21 +5,13 @@
  */
 import { commit, readRevision, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { claim, deferred, delivered, givenUp, release } from '../delivery/rows.ts'
 import { findClient } from '../directory/applications.ts'
 import type { Log } from '../log.ts'
 import { type OutboundRules, problemOf } from '../outbound.ts'
 import type { Issuer } from '../tokens/issuer.ts'
 import { signLogoutToken } from '../tokens/logout-token.ts'
-import {
-  claimNotice,
-  findDueNotices,
-  type LogoutNotice,
-  noticeDeferred,
-  noticeGivenUp,
-  noticeSender,
-  noticeSent,
-  releaseNotices,
-} from './logout-notices.ts'
+import { findDueNotices, type LogoutNotice, noticeSender } from './logout-notices.ts'
 
 const atOnce = 60
 /** Of one application: it may be slow, and each of its answers late. */
@@ -132,20 +124,20 @@ export const startLogoutSender = (db: Db, options: LogoutSenderOptions, log: Log
     const wait = schedule[notice.attempts]
     if (permanent || wait === undefined) {
       log.error(about, 'an application could not be told of a logout; given up')
-      return noticeGivenUp(db, notice, senderId, reason, at)
+      return givenUp(db, 'logout_notice', notice, senderId, reason, at)
     }
     lookAgainIn(wait)
     log.warn(about, 'an application could not be told of a logout; trying again')
-    return noticeDeferred(db, notice, senderId, reason, new Date(at.getTime() + wait))
+    return deferred(db, 'logout_notice', notice, senderId, reason, new Date(at.getTime() + wait))
   }
 
   const deliver = async (notice: LogoutNotice) => {
     try {
-      if ((await commit(db, [claimNotice(db, notice, senderId, now())])) !== 'committed') return
+      if ((await commit(db, [claim(db, 'logout_notice', notice, senderId, now())])) !== 'committed') return
       const failure = await tell(notice)
       // stopped while it waited: the next start tries again, and nothing is said of the application
       if (failure && ended.signal.aborted) return
-      await commit(db, [failure ? failed(notice, failure) : noticeSent(db, notice, now())])
+      await commit(db, [failure ? failed(notice, failure) : delivered(db, 'logout_notice', notice, now())])
     } catch (error) {
       log.error({ err: error }, 'a logout notice could not be updated; it will be sent again')
       await Bun.sleep(stopping ? 0 : 1000)
@@ -219,7 +211,7 @@ export const startLogoutSender = (db: Db, options: LogoutSenderOptions, log: Log
       ended.abort()
       await Promise.race([Promise.all(allUnderWay()), Bun.sleep(patience)])
       await looking
-      await commit(db, [releaseNotices(db, senderId)]).catch((error: unknown) =>
+      await commit(db, [release(db, 'logout_notice', senderId)]).catch((error: unknown) =>
         log.error({ err: error }, 'the logout notices could not be left to others'),
       )
     },
