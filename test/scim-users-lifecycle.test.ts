@@ -78,7 +78,7 @@ for (const database of databases) {
         }),
       )
       expect(result.status).toBe(200)
-      expect(result.headers.get('etag')).toBe('W/"2"')
+      expect(result.headers.get('etag')).toBe('W/"2.1"')
       const body = (await result.json()) as Body
       expect(body).toEqual({
         schemas: expect.any(Array),
@@ -93,7 +93,7 @@ for (const database of databases) {
           lastModified: expect.any(String),
           location: `${origin}/scim2/Users/${id}`,
           resourceType: 'User',
-          version: 'W/"2"',
+          version: 'W/"2.1"',
         },
       })
       expect(changes.added.audit).toHaveLength(1)
@@ -153,20 +153,33 @@ for (const database of databases) {
       const send = (method: string, body: unknown, headers: Record<string, string>) =>
         server.send(method, path, body, { Authorization: basic('admin', 'admin'), ...headers })
       const change = patchOf({ op: 'add', path: 'title', value: 'Dr' })
-      expect((await send('GET', undefined, { 'If-None-Match': 'W/"1"' })).status).toBe(304)
-      expect((await send('PATCH', change, { 'If-Match': 'W/"1"' })).headers.get('etag')).toBe('W/"2"')
-      expect((await send('GET', undefined, { 'If-None-Match': 'W/"1"' })).headers.get('etag')).toBe('W/"2"')
+      expect((await send('GET', undefined, { 'If-None-Match': 'W/"1.1"' })).status).toBe(304)
+      expect((await send('PATCH', change, { 'If-Match': 'W/"1.1"' })).headers.get('etag')).toBe('W/"2.1"')
+      expect((await send('GET', undefined, { 'If-None-Match': 'W/"1.1"' })).headers.get('etag')).toBe(
+        'W/"2.1"',
+      )
       for (const [method, body] of [
         ['PATCH', change],
         ['PUT', { userName: 'edition' }],
         ['DELETE', undefined],
       ] as const) {
-        await refused(412, undefined, () => send(method, body, { 'If-Match': 'W/"1"' }))
+        await refused(412, undefined, () => send(method, body, { 'If-Match': 'W/"1.1"' }))
       }
       // nothing changes, and so does the edition
-      expect((await send('PATCH', change, {})).headers.get('etag')).toBe('W/"2"')
+      expect((await send('PATCH', change, {})).headers.get('etag')).toBe('W/"2.1"')
       expect((await send('PATCH', change, { 'If-Match': '*' })).status).toBe(200)
-      expect((await send('DELETE', undefined, { 'If-Match': '"2"' })).status).toBe(204)
+      expect((await send('DELETE', undefined, { 'If-Match': '"2.1"' })).status).toBe(204)
+    })
+
+    test('whoever joins a role is another edition, since he is shown with it', async () => {
+      const { id } = await create('joining')
+      const users = [{ value: id }]
+      const made = await server.send('POST', '/scim2/v2/Roles', { displayName: 'Joined', users })
+      expect(made.status).toBe(201)
+      const headers = { Authorization: basic('admin', 'admin'), 'If-None-Match': 'W/"1.1"' }
+      const response = await server.send('GET', `/scim2/Users/${id}`, undefined, headers)
+      expect(response.status).toBe(200)
+      expect(await response.json()).toMatchObject({ roles: [{ display: 'Joined' }] })
     })
 
     test('of two changes of one edition at once one is made', async () => {
@@ -175,7 +188,7 @@ for (const database of databases) {
         Array.from({ length: 5 }, (_, n) =>
           server.send('PATCH', `/scim2/Users/${id}`, patchOf({ op: 'add', path: 'title', value: `${n}` }), {
             Authorization: basic('admin', 'admin'),
-            'If-Match': 'W/"1"',
+            'If-Match': 'W/"1.1"',
           }),
         ),
       )

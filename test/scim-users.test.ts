@@ -97,10 +97,10 @@ for (const database of databases) {
           lastModified: expect.any(String),
           location,
           resourceType: 'User',
-          version: 'W/"1"',
+          version: 'W/"1.1"',
         },
       })
-      expect(response?.headers.get('etag')).toBe('W/"1"')
+      expect(response?.headers.get('etag')).toBe('W/"1.1"')
       const stored = await row(String(id))
       expect(stored.email).toBe('Impersonator@wso2.com')
       expect(stored.password_hash).toStartWith('$argon2id$')

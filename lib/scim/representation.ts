@@ -31,6 +31,10 @@ const renderEmails = (emails: readonly unknown[]): readonly unknown[] => {
   )
 }
 
+/** The entity tag of a user: also what he belongs to is shown of him, and that is a matter of his version. */
+export const userTag = ({ edition, version }: Pick<User, 'edition' | 'version'>): string =>
+  entityTag(`${edition}.${version}`)
+
 export const renderUser = (user: User, baseUrl: string): Resource => {
   const attributes = new Map(user.attributes)
   const emails = attributes.get(emailsAttribute.name)
@@ -70,7 +74,7 @@ export const renderUser = (user: User, baseUrl: string): Resource => {
       lastModified: user.modifiedAt,
       location: userLocation(baseUrl, user.id),
       resourceType: 'User',
-      version: entityTag(user.edition),
+      version: userTag(user),
     },
   }
 }

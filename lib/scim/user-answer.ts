@@ -5,7 +5,6 @@ import type { Caller } from '../directory/caller.ts'
 import { deleteUser } from '../directory/user-deletion.ts'
 import { type UserEdit, type UserRefusal, updateUser } from '../directory/user-update.ts'
 import { createUser, type User, type Wanted } from '../directory/users.ts'
-import { entityTag } from '../entity-tag.ts'
 import { endAllOf } from '../sign-in/end-session.ts'
 import type { PasswordPolicy } from '../sign-in/password-policy.ts'
 import { answerTagged, requireCurrent } from './conditional.ts'
@@ -13,7 +12,7 @@ import { actingError, bad, ScimError } from './error.ts'
 import { readBody } from './media.ts'
 import { parsePatch } from './patch.ts'
 import { project, shows } from './projection.ts'
-import { renderUser, userLocation } from './representation.ts'
+import { renderUser, userLocation, userTag } from './representation.ts'
 import { draftUser, refuseActing, replaceUser } from './user-draft.ts'
 import { resourceSteps, type Step, stepsOf } from './user-path.ts'
 
@@ -28,7 +27,7 @@ export const wantedOf = (c: Context): Wanted => ({ roles: shows(c, 'roles'), gro
 
 /** One user as an answer. */
 export const answerUser = (c: Context, { baseUrl }: UsersNeeds, user: User, status = 200): Response =>
-  answerTagged(c, entityTag(user.edition), project(c, renderUser(user, baseUrl)), {
+  answerTagged(c, userTag(user), project(c, renderUser(user, baseUrl)), {
     status,
     location: userLocation(baseUrl, user.id),
   })
@@ -69,7 +68,7 @@ export const patchUser = (
   user: User,
   steps: readonly Step[],
 ): Promise<User> => {
-  requireCurrent(c, entityTag(user.edition))
+  requireCurrent(c, userTag(user))
   refuseActing(caller, steps)
   return changeUser(needs, caller, user, draftUser(steps, needs.passwordPolicy, user))
 }
@@ -87,7 +86,7 @@ export const replacedUser = (
   body: Readonly<Record<string, unknown>>,
   check: (touched: ReadonlySet<string>) => void = () => {},
 ): Promise<User> => {
-  requireCurrent(c, entityTag(user.edition))
+  requireCurrent(c, userTag(user))
   const edit = replaceUser(writable(body), needs.passwordPolicy, user)
   check(edit.touched)
   return changeUser(needs, caller, user, edit)
@@ -115,7 +114,7 @@ export const endUser = async (
   c: Context,
   user: User,
 ): Promise<Response> => {
-  requireCurrent(c, entityTag(user.edition))
+  requireCurrent(c, userTag(user))
   const now = new Date()
   const ending = () => endAllOf(db, user.id, caller.accountId, now)
   const result = await deleteUser(db, caller, user, ending, now)
