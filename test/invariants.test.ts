@@ -900,6 +900,9 @@ for (const database of databases) {
             'GET /oauth2/token/.well-known/oauth-authorization-server',
             'POST /commonauth',
             'GET /oidc/checksession',
+            'GET /scim2/ResourceTypes',
+            'GET /scim2/ResourceTypes/:id',
+            'GET /scim2/ServiceProviderConfig',
             'GET /oidc/logout',
             'POST /oidc/logout',
             'POST /oauth2/authorize',
@@ -921,6 +924,13 @@ for (const database of databases) {
             .sort(),
         ).toEqual(
           [
+            'DELETE /scim2/Groups/:id',
+            'GET /scim2/Groups',
+            'GET /scim2/Groups/:id',
+            'PATCH /scim2/Groups/:id',
+            'POST /scim2/Groups',
+            'POST /scim2/Groups/.search',
+            'PUT /scim2/Groups/:id',
             'GET /scim2/Me',
             'GET /scim2/Users',
             'GET /scim2/Users/:id',

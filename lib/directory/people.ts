@@ -16,22 +16,33 @@ export const findPeople = async (
   db: Db,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, KnownPerson>> => {
+  const columns = [
+    'account.id',
+    'account.user_name as userName',
+    'account.email',
+    'account.organization_id as organizationId',
+    'account.locked_at as lockedAt',
+    'account.disabled_at as disabledAt',
+    'role.id as roleId',
+    'role.name as roleName',
+  ] as const
+  // given to them, and to the groups that they are in; what is both is there once
   const rows = await db
     .selectFrom('account')
     .leftJoin('account_role', 'account_role.account_id', 'account.id')
     .leftJoin('role', 'role.id', 'account_role.role_id')
-    .select([
-      'account.id',
-      'account.user_name as userName',
-      'account.email',
-      'account.organization_id as organizationId',
-      'account.locked_at as lockedAt',
-      'account.disabled_at as disabledAt',
-      'role.id as roleId',
-      'role.name as roleName',
-    ])
+    .select(columns)
     .where('account.id', 'in', [...ids])
-    .orderBy('role.id')
+    .union((eb) =>
+      eb
+        .selectFrom('account')
+        .innerJoin('group_member', 'group_member.account_id', 'account.id')
+        .innerJoin('group_role', 'group_role.group_id', 'group_member.group_id')
+        .leftJoin('role', 'role.id', 'group_role.role_id')
+        .select(columns)
+        .where('account.id', 'in', [...ids]),
+    )
+    .orderBy('roleId')
     .execute()
   const people = new Map<string, KnownPerson>()
   for (const { lockedAt, disabledAt, roleId, roleName, ...row } of rows) {

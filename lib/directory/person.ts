@@ -121,7 +121,7 @@ const claims: ReadonlyMap<string, Claim> = new Map<string, Claim>([
 ])
 
 /** Claims that a scope may list beside those of the person: they need more than his row. */
-const others: ReadonlySet<string> = new Set(['sub', 'roles'])
+const others: ReadonlySet<string> = new Set(['sub', 'roles', 'groups'])
 
 /** A custom attribute is a claim of its own name; one that the token itself speaks of is not. */
 const customClaim = /^custom_([A-Za-z][\w-]{0,99})$/

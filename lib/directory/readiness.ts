@@ -80,7 +80,17 @@ const authorizations = (db: Db, only: string | undefined) =>
     .execute()
 
 const administrators = (db: Db) =>
-  db.selectFrom('account_role').select('account_id').where('role_id', '=', administratorRole.id)
+  db
+    .selectFrom('account_role')
+    .select('account_id')
+    .where('role_id', '=', administratorRole.id)
+    .union((eb) =>
+      eb
+        .selectFrom('group_member')
+        .innerJoin('group_role', 'group_role.group_id', 'group_member.group_id')
+        .select('group_member.account_id')
+        .where('group_role.role_id', '=', administratorRole.id),
+    )
 
 /** Grants of scopes that any application is authorized for; Administrator carries none into an application. */
 const grants = (db: Db, only: Audience | undefined) =>
@@ -174,7 +184,7 @@ export const readReadiness = async (
       people.where('id', 'in', administrators(db)).executeTakeFirst(),
       people.where('id', 'not in', administrators(db)).limit(2).execute(),
     ])
-  const taken = new Set(names.map(({ type, id, name }) => `${type} ${id} ${name}`))
+  const taken = new Set(names.map(({ type, id, name }) => `${type} ${id} ${name.toLowerCase()}`))
   const authorizedOf = Map.groupBy(authorized, ({ applicationId }) => applicationId)
   const rolesOf = Map.groupBy(roleRows, ({ type, id }) => `${type} ${id}`)
   const holdersIn = Map.groupBy(holderRows, ({ type, id }) => `${type} ${id}`)
@@ -205,6 +215,6 @@ export const readReadiness = async (
     apiOf: new Map(scopes.map(({ name, api }) => [name, api])),
     administrator,
     people: others,
-    isTaken: (audience, name) => taken.has(`${key(audience)} ${name}`),
+    isTaken: (audience, name) => taken.has(`${key(audience)} ${name.toLowerCase()}`),
   }
 }

@@ -24,17 +24,50 @@ const selectPerson = prepared<{ id: string }, Row>((db, parameter) =>
     .where('id', '=', parameter('id')),
 )
 
-const selectRoles = prepared<{ account: string; type: string; audience: string }, { name: string }>(
-  (db, parameter) =>
-    db
-      .selectFrom('account_role')
-      .innerJoin('role', 'role.id', 'account_role.role_id')
-      .select('role.name')
-      .where('account_role.account_id', '=', parameter('account'))
-      .where('role.audience_type', '=', parameter('type'))
-      .where('role.audience_id', '=', parameter('audience'))
-      .orderBy('role.name'),
+const selectRoles = prepared<
+  { account: string; member: string; type: string; audience: string },
+  { name: string }
+>((db, parameter) =>
+  db
+    .selectFrom('role')
+    .select('role.name')
+    .where('role.audience_type', '=', parameter('type'))
+    .where('role.audience_id', '=', parameter('audience'))
+    // given to him, or to a group that he is in
+    .where(({ eb, or, selectFrom }) =>
+      or([
+        eb(
+          'role.id',
+          'in',
+          selectFrom('account_role').select('role_id').where('account_id', '=', parameter('account')),
+        ),
+        eb(
+          'role.id',
+          'in',
+          selectFrom('group_member')
+            .innerJoin('group_role', 'group_role.group_id', 'group_member.group_id')
+            .select('group_role.role_id')
+            .where('group_member.account_id', '=', parameter('member')),
+        ),
+      ]),
+    )
+    .orderBy('role.name'),
 )
+
+const selectGroups = prepared<{ account: string }, { name: string }>((db, parameter) =>
+  db
+    .selectFrom('group_member')
+    .innerJoin('user_group', 'user_group.id', 'group_member.group_id')
+    .select('user_group.name')
+    .where('group_member.account_id', '=', parameter('account'))
+    .orderBy('user_group.name'),
+)
+
+/** The names of the account's groups. */
+const groupsOf = async (db: Db, accountId: string): Promise<readonly string[]> => {
+  const rows = await rowsOf(db, selectGroups(db, { account: accountId }))
+  return rows.map(({ name }) => name)
+}
 
 /** The names of the account's roles that count in the application. */
 const rolesIn = async (db: Db, application: Application, accountId: string): Promise<readonly string[]> => {
@@ -42,7 +75,7 @@ const rolesIn = async (db: Db, application: Application, accountId: string): Pro
     application.allowedAudience === 'APPLICATION'
       ? ['application', application.id]
       : ['organization', application.organizationId]
-  const rows = await rowsOf(db, selectRoles(db, { account: accountId, type, audience }))
+  const rows = await rowsOf(db, selectRoles(db, { account: accountId, member: accountId, type, audience }))
   return rows.map(({ name }) => name)
 }
 
@@ -91,7 +124,12 @@ export const userClaims = async (
   }
   const claims: Record<string, unknown> = {}
   for (const name of names) {
-    const value = name === 'roles' ? await rolesIn(db, application, accountId) : claimOf(person, name)
+    const value =
+      name === 'roles'
+        ? await rolesIn(db, application, accountId)
+        : name === 'groups'
+          ? await groupsOf(db, accountId)
+          : claimOf(person, name)
     if (value === undefined) continue
     if (!byScope.has(name) && !isAcceptable(requested[name], value)) continue
     claims[name] = value

@@ -1,6 +1,7 @@
 /** How every route of this door is declared: its rule, then its handler; media types are looked at in between. */
 import type { Context } from 'hono'
 import { type GuardNeeds, guard, type Rule } from '../access/guard.ts'
+import { within } from '../access/within.ts'
 import type { Caller } from '../directory/caller.ts'
 import { wordRefusal } from './error.ts'
 import { requireMediaTypes } from './media.ts'
@@ -17,3 +18,6 @@ export const routes = (needs: GuardNeeds, baseUrl: string): Route => {
       return handler(caller, c)
     })
 }
+
+/** The same for the operations of a Bulk request. */
+export const partRoutes = (needs: GuardNeeds, baseUrl: string): Route => within(needs, wordRefusal(baseUrl))

@@ -1,13 +1,16 @@
 /** SCIM 2.0 (RFC 7643, RFC 7644) as WSO2's clients speak it: the mounts of this door, and its one error answer. */
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import type { GuardNeeds } from '../access/guard.ts'
+import { wholeOf } from '../access/within.ts'
 import type { Db } from '../database/connect.ts'
 import type { PasswordPolicy } from '../sign-in/password-policy.ts'
+import { bulk } from './bulk.ts'
+import { schemas, serviceProvider, types } from './discovery.ts'
 import { renderError, ScimError } from './error.ts'
 import { groups } from './groups.ts'
 import { me } from './me.ts'
 import { roles } from './roles.ts'
-import { routes } from './route.ts'
+import { partRoutes, type Route, routes } from './route.ts'
 import { users } from './users.ts'
 
 export interface ScimNeeds {
@@ -19,25 +22,41 @@ export interface ScimNeeds {
   readonly passwordPolicy: PasswordPolicy
 }
 
-/** SCIM 2.0, mounted at /scim2. */
-export const scim = (needs: ScimNeeds) => {
-  const route = routes(needs.guard, needs.baseUrl)
-  return new Hono()
+const endpoints = (needs: ScimNeeds, route: Route) =>
+  new Hono()
     .route('/Users', users(needs, route))
-    .route('/Me', me(needs, route))
     .route('/Groups', groups(needs, route))
     .route('/v2/Roles', roles(needs, route))
+
+/** SCIM 2.0, mounted at /scim2. */
+export const scim = (needs: ScimNeeds) => {
+  const { baseUrl } = needs
+  const route = routes(needs.guard, baseUrl)
+  const onError = (error: Error, c: Context) => {
+    if (error instanceof ScimError) return renderError(error)
+    const { id } = needs.guard.traceOf(wholeOf(c.req.raw))
+    needs.guard.log('unexpected error', { err: error, traceId: id, path: c.req.path })
+    return renderError(new ScimError(500, `Unexpected error. Trace id: ${id}`))
+  }
+  const parts = new Hono()
+    .route('/scim2', endpoints(needs, partRoutes(needs.guard, baseUrl)))
+    .onError(onError)
+  return new Hono()
+    .route('/', endpoints(needs, route))
+    .route('/Me', me(needs, route))
+    .route('/Bulk', bulk({ baseUrl, parts }, route))
+    .route('/ServiceProviderConfig', serviceProvider(baseUrl))
+    .route('/ResourceTypes', types(baseUrl))
+    .route('/Schemas', schemas(baseUrl, route))
     .all(
       '/*',
       // a path without a rule of its own is closed to strangers (facts/rest-apis.md §0.2)
-      route({ permission: undefined, actor: false }, async () => {
+      route({ permission: undefined, actor: false }, async (_, c) => {
+        if (/\/Roles(?:\/[^/]*)?$/.test(c.req.path) && !/\/v\d+\/Roles/.test(c.req.path)) {
+          throw new ScimError(501, 'Roles without an audience are not supported: use /scim2/v2/Roles.')
+        }
         throw new ScimError(404, 'Specified resource (e.g., User) or endpoint does not exist.')
       }),
     )
-    .onError((error, c) => {
-      if (error instanceof ScimError) return renderError(error)
-      const { id } = needs.guard.traceOf(c.req.raw)
-      needs.guard.log('unexpected error', { err: error, traceId: id, path: c.req.path })
-      return renderError(new ScimError(500, `Unexpected error. Trace id: ${id}`))
-    })
+    .onError(onError)
 }
