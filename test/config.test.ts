@@ -404,6 +404,14 @@ describe('a wrong value', () => {
       '[output_adapter.email]\nfrom_address = "a@b"',
       'output_adapter.email.hostname: is missing; give it a string',
     ],
+    [
+      '[password_policy]\nmin_length = 20\nmax_length = 12',
+      'password_policy.min_length: is more than max_length, 12',
+    ],
+    [
+      '[password_policy]\nmax_length = 8\nmin_digits = 9',
+      'password_policy.max_length: is less than the 9 characters that the min_… keys ask for',
+    ],
     ['[plugins]\ntimeout = "2h"', 'plugins.timeout: must be a duration from "1ms" to "1h", such as "3s"'],
   ])('it is refused with what was found and what is wanted: %j', (text, problem) => {
     expect(refusals(text)).toEqual([problem])
