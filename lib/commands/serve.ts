@@ -1,4 +1,5 @@
 /** `mayact serve`: composes configuration → database → app → listener, and drains on SIGTERM. */
+import { firstUntaken } from '../audit/follower.ts'
 import { removeBefore } from '../audit/retention.ts'
 import { startSealer } from '../audit/sealer.ts'
 import { type Config, ConfigurationError } from '../config.ts'
@@ -8,7 +9,7 @@ import { startHousekeeper } from '../housekeeping/housekeeper.ts'
 import { startJournal } from '../journal.ts'
 import { openAuditKey } from '../keys/audit-key.ts'
 import { removeCopies, removeLeftOver } from '../plugins/copies.ts'
-import { firstUntold, startFollowers } from '../plugins/followers.ts'
+import { startFollowers } from '../plugins/followers.ts'
 import { startLogoutSender } from '../sign-in/logout-sender.ts'
 import { listenForCommands } from './control.ts'
 import { drain } from './drain.ts'
@@ -147,7 +148,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
         : async (now) => {
             const before = new Date(now.getTime() - retentionSeconds * 1000)
             const trace = { id: crypto.randomUUID(), address: 'housekeeping' }
-            return removeBefore(db, before, await firstUntold(db), trace, now)
+            return removeBefore(db, before, await firstUntaken(db), trace, now)
           },
   })
   const followers = startFollowers(db, log)

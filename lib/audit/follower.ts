@@ -1,0 +1,144 @@
+/**
+ * Follows the sealed audit trail: whoever acts on what has happened (plugins, webhooks, mail) gets its rows in the order
+ * of the chain. What he writes and how far he has come are one commit, so that each row is taken once in the database,
+ * and at least once by the world outside. On a shared database one server at a time holds the lease and follows.
+ */
+import { commit, type Write, write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import { leaseOf } from '../database/lease.ts'
+import type { AuditTable } from '../database/schema.ts'
+import type { Log } from '../log.ts'
+import { headOf } from './sealer.ts'
+
+const batch = 200
+const pauseMilliseconds = 250
+const leaseMilliseconds = 15_000
+const longestBackOff = 60_000
+
+export interface Follower {
+  /** Its cursor goes by it. */
+  readonly name: string
+  /** The events that it wants; all of them when undefined. */
+  readonly events?: ReadonlySet<string> | undefined
+  /** Takes some rows; what it answers is written with its progress. When it throws it gets them again, later. */
+  take(rows: readonly AuditTable[]): Promise<readonly Write[]>
+}
+
+export interface Following {
+  /** From now on these, whole: what a pass has begun it ends with the former ones. */
+  follow(followers: readonly Follower[]): void
+  /** Ends after the pass that is under way. */
+  stop(): Promise<void>
+}
+
+interface Progress {
+  failures: number
+  notBefore: number
+}
+
+const prefix = 'trail-cursor '
+
+/** The first position that some follower has not taken yet; undefined when there is none that follows. */
+export const firstUntaken = async (db: Db): Promise<number | undefined> => {
+  const rows = await db.selectFrom('meta').select('value').where('name', 'like', `${prefix}%`).execute()
+  return rows.length === 0 ? undefined : Math.min(...rows.map(({ value }) => Number(value))) + 1
+}
+
+/** Starts the loop under the lease of that name; it does nothing while nobody follows. */
+export const startFollowing = (db: Db, leaseName: string, log: Log): Following => {
+  const lease = leaseOf(db, leaseName, leaseMilliseconds)
+  let following: readonly Follower[] = []
+  const progress = new Map<string, Progress>()
+
+  const store = (name: string, position: number): Write => {
+    const value = String(position)
+    return write(
+      db
+        .insertInto('meta')
+        .values({ name: `${prefix}${name}`, value })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value })),
+    )
+  }
+
+  /** The last position that it has taken; a new one gets what is sealed from now on. */
+  const cursorOf = async (name: string): Promise<number> => {
+    const row = await db
+      .selectFrom('meta')
+      .select('value')
+      .where('name', '=', `${prefix}${name}`)
+      .executeTakeFirst()
+    if (row) return Number(row.value)
+    const { position } = await headOf(db)
+    await commit(db, [store(name, position)])
+    return position
+  }
+
+  const advance = async (follower: Follower) => {
+    const state = progress.get(follower.name)
+    if (state && Date.now() < state.notBefore) return
+    let cursor = await cursorOf(follower.name)
+    for (;;) {
+      const rows = await db
+        .selectFrom('audit')
+        .selectAll()
+        .where('position', '>', cursor)
+        .orderBy('position')
+        .limit(batch)
+        .execute()
+      const last = rows.at(-1)?.position
+      if (!last) break
+      const wanted = follower.events ? rows.filter(({ event }) => follower.events?.has(event)) : rows
+      const writes = wanted.length > 0 ? await follower.take(wanted) : []
+      // who lost the lease meanwhile leaves it to the next one
+      if ((await commit(db, [lease.held(), ...writes, store(follower.name, last)])) !== 'committed')
+        throw new Error('what was made of the rows could not be written')
+      cursor = last
+      if (rows.length < batch) break
+    }
+    progress.delete(follower.name)
+  }
+
+  const pass = async () => {
+    const followers = following
+    if (followers.length === 0 || !(await lease.take(new Date()))) return
+    // one that is slow keeps only itself waiting
+    await Promise.all(
+      followers.map(async (follower) => {
+        try {
+          await advance(follower)
+        } catch (error) {
+          const failures = (progress.get(follower.name)?.failures ?? 0) + 1
+          const notBefore = Date.now() + Math.min(longestBackOff, 500 * 2 ** failures)
+          progress.set(follower.name, { failures, notBefore })
+          log.warn({ err: error, follower: follower.name }, 'audit rows could not be taken; trying again')
+        }
+      }),
+    )
+  }
+
+  let stopped = false
+  let running: Promise<void> = Promise.resolve()
+  const loop = async () => {
+    while (!stopped) {
+      running = pass().catch((error: unknown) => {
+        log.error({ err: error }, 'audit rows could not be read; trying again')
+      })
+      await running
+      await Bun.sleep(pauseMilliseconds)
+    }
+  }
+  let started = false
+  return {
+    follow(followers) {
+      following = followers
+      if (started || followers.length === 0) return
+      started = true
+      void loop()
+    },
+    async stop() {
+      stopped = true
+      await running
+      if (started) await lease.release()
+    },
+  }
+}
