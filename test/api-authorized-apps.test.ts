@@ -1,5 +1,8 @@
 /** Authorized applications at /api/users/v1 and v2: what they say, and what withdrawing ends, and what it does not. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { commit } from '../lib/database/commit.ts'
+import { accountIs, findAccount } from '../lib/directory/accounts.ts'
+import { beginGrant } from '../lib/tokens/grant.ts'
 import { type Booted, basic, boot } from './boot.ts'
 import { type Browser, newBrowser } from './browser.ts'
 import { databases } from './databases.ts'
@@ -281,20 +284,21 @@ for (const database of databases) {
         expect(endedAt.get(ofHim.lineageId)).toBeNull()
       })
 
-      test('overtakes what is being authorized on the consent at that moment', async () => {
+      test('overtakes what is being decided on the consent at that moment', async () => {
+        const { db } = server
         const person = await somebody()
-        const consenting = await createClient(server, {}, { skipLoginConsent: false })
-        const { browser } = await consentFor(person, consenting)
-        const path = `/v2/me/authorized-apps/${consenting.applicationId}`
-        const [response] = await Promise.all([
-          withdraw(path, person.headers)(),
-          ...Array.from({ length: 8 }, async (_, turn) => {
-            await Bun.sleep(turn)
-            await authorize(browser, consenting, { scope: 'openid' })
-          }),
-        ])
-        expect(response.status).toBe(204)
-        expect((await get('/v2/me/authorized-apps', person.headers)).body).toEqual([])
+        await grantOf(person)
+        const decidedOn = await findAccount(db, person.id)
+        if (!decidedOn) throw new Error('nobody')
+        expect((await withdraw('/v2/me/authorized-apps', person.headers)()).status).toBe(204)
+        const grant = beginGrant(db, {
+          accountId: person.id,
+          applicationId: client.applicationId,
+          sessionId: null,
+          endsAt: new Date(Date.now() + 60_000),
+        })
+        // as authorize guards its commit, which then decides anew
+        expect(await commit(db, [accountIs(db, decidedOn), grant.write])).toBe('lost')
       })
     })
 
