@@ -115,6 +115,7 @@ export const app = (needs: AppNeeds): App => {
         ...doors,
         vault: needs.vault,
         largestFile: config.configurationStore.largestFile,
+        mostApplications: config.applications.most,
         sessionIdleSeconds: config.session.idleSeconds,
         oauthRules: {
           lifetimes: config.oauth.tokenValidation,

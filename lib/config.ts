@@ -57,6 +57,10 @@ export interface Config {
   }
   readonly oauth: OAuth
   readonly apiResources: readonly ApiResource[]
+  readonly applications: {
+    /** How many there can be. */
+    readonly most: number
+  }
   readonly configurationStore: {
     /** The largest file that a resource may have, in bytes. */
     readonly largestFile: number
@@ -130,6 +134,7 @@ const configOf = (draft: Draft, { variables }: Environment) => {
     oauth,
     apiResources: apiResourcesOf(draft),
     passwordPolicy: passwordPolicyOf(draft),
+    applications: { most: settings.applications.max },
     configurationStore: { largestFile: settings.configuration_store.max_file_bytes },
     session: {
       idleSeconds: session.idle_timeout,

@@ -734,3 +734,19 @@ describe.each(databases)('applications on $name', (database) => {
     expect((await server.send('DELETE', `${path}/${plainId}`, undefined, manager)).status).toBe(204)
   })
 })
+
+test('there are no more applications than there can be, registered ones included', async () => {
+  const [database] = databases
+  if (!database) throw new Error('there is a database')
+  const server = await boot(database, { toml: '[applications]\nmax = 1' })
+  expect((await server.send('POST', path, { name: 'the first' })).status).toBe(201)
+  for (const url of [path, `${path}/import`])
+    await expectRefusal(server, () => server.send('POST', url, { name: 'the second' }), {
+      status: 403,
+      code: 'APP-60503',
+    })
+  const metadata = { redirect_uris: ['https://client.example/cb'] }
+  const registered = await server.send('POST', '/api/identity/oauth2/dcr/v1.1/register', metadata)
+  expect([registered.status, await registered.json()]).toMatchObject([403, { error: 'access_denied' }])
+  await server.stop()
+})

@@ -117,6 +117,7 @@ describe('an empty file', () => {
         minDigits: 0,
         minSpecial: 0,
       },
+      applications: { most: 100_000 },
       configurationStore: { largestFile: 1_048_576 },
       session: { idleSeconds: 900, lifetimeSeconds: 28_800, sameSite: 'lax', interactionSeconds: 600 },
       impersonation: { allowQueryResponse: false, allowRegexpCallbacks: false, enabled: false },

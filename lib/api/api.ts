@@ -27,6 +27,8 @@ export interface ApiNeeds {
   readonly baseUrl: string
   /** What the deployment says about the OAuth settings of every application. */
   readonly oauthRules: OAuthRules
+  /** How many applications there can be. */
+  readonly mostApplications: number
   /** The largest file of the configuration store, in bytes. */
   readonly largestFile: number
   /** How long a browser session may idle, in seconds. */

@@ -223,6 +223,7 @@ export const schema = z.strictObject({
   configuration_store: z
     .strictObject({ max_file_bytes: z.int().min(1).max(largestFile).default(1_048_576) })
     .prefault({}),
+  applications: z.strictObject({ max: z.int().min(1).default(100_000) }).prefault({}),
   password_policy: passwordPolicy.prefault({}),
   session: z
     .strictObject({

@@ -9,7 +9,7 @@ import { lacksToChange } from './impersonation-power.ts'
 
 /** Why an application is not written; `forbidden` names what the caller would have to hold. */
 export type Refused =
-  | { readonly refused: 'name-taken' | 'client-id-taken' }
+  | { readonly refused: 'name-taken' | 'client-id-taken' | 'limit' }
   | { readonly refused: 'forbidden'; readonly lacking: readonly string[] }
 
 export interface OAuthSettings {
@@ -23,6 +23,8 @@ export interface NewApplication {
   readonly id: string
   readonly name: string
   readonly enabled: boolean
+  /** How many applications there can be. */
+  readonly most: number
   readonly model: Settings
   /** A client id and a secret are there in any case; without settings nobody can use them. */
   readonly oauth: Omit<OAuthSettings, 'settings'> & { readonly settings?: Settings | undefined }
@@ -52,14 +54,24 @@ export const isClientIdTaken = async (db: Db, clientId: string): Promise<boolean
   return taken.some((row) => row !== undefined)
 }
 
+const isFull = async (db: Db, organizationId: string, most: number): Promise<boolean> => {
+  const { n } = await db
+    .selectFrom('application')
+    .select((eb) => eb.fn.countAll().as('n'))
+    .where('organization_id', '=', organizationId)
+    .executeTakeFirstOrThrow()
+  return Number(n) >= most
+}
+
 /** Registers an application. */
 export const createApplication = async (
   db: Db,
   caller: Caller,
   now: Date,
-  { id, name, enabled, model, oauth, registration }: NewApplication,
+  { id, name, enabled, most, model, oauth, registration }: NewApplication,
 ): Promise<Refused | undefined> => {
   const { organizationId } = caller
+  if (await isFull(db, organizationId, most)) return { refused: 'limit' }
   if (await isNameTaken(db, organizationId, name)) return { refused: 'name-taken' }
   if (await isClientIdTaken(db, oauth.clientId)) return { refused: 'client-id-taken' }
   const lacking = await lacksToChange(db, caller, { settings: [oauth.settings] })

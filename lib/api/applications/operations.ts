@@ -22,7 +22,7 @@ const secretsQuery = () =>
 
 const refusedSettings = {
   400: 'UE-10000, APP-60001, APP-60515, APP-60517, APP-60518, OAUTH-60001',
-  403: 'APP-60520: it takes permissions that the caller lacks.',
+  403: 'APP-60503, APP-60520: it takes permissions that the caller lacks.',
 } as const
 
 export const list: Describe = () => ({

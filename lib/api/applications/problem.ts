@@ -65,6 +65,13 @@ export const lacking = (scopes: readonly string[]) =>
 /** The registry's refusal in words; `name` and `clientId` are what was asked for. */
 export const refusal = (refused: Refused, asked: { name?: string | undefined; clientId?: string }) => {
   if (refused.refused === 'forbidden') return lacking(refused.lacking)
+  if (refused.refused === 'limit')
+    return new Problem({
+      status: 403,
+      code: 'APP-60503',
+      message: 'Application limit reached.',
+      description: 'There are as many applications as there can be: [applications] max.',
+    })
   if (refused.refused === 'name-taken')
     return new Problem({
       status: 409,

@@ -32,7 +32,7 @@ export type WrittenApplication = ReturnType<typeof readApplication>
 
 /** Registers it; answers its id and client id, and why not. */
 export const register = async (
-  { db, vault }: Pick<ApiNeeds, 'db' | 'vault'>,
+  { db, vault, mostApplications }: Pick<ApiNeeds, 'db' | 'vault' | 'mostApplications'>,
   caller: Caller,
   { name, enabled, model, oauth }: WrittenApplication,
 ) => {
@@ -42,6 +42,7 @@ export const register = async (
     id,
     name,
     enabled,
+    most: mostApplications,
     model,
     oauth: {
       clientId,

@@ -22,7 +22,7 @@ import { settingsOfMetadata } from './settings.ts'
 
 /** Mounted at `registerPath` of /api. */
 export const registration = (needs: ApiNeeds, rules: RegistrationRules) => {
-  const { db, vault, oauthRules, organization, baseUrl, guard } = needs
+  const { db, vault, oauthRules, organization, baseUrl, guard, mostApplications } = needs
   const guarded = gate(needs)
 
   const register = async (caller: Caller, c: Context, clientId: string): Promise<Response> => {
@@ -45,6 +45,7 @@ export const registration = (needs: ApiNeeds, rules: RegistrationRules) => {
         id,
         name,
         enabled: true,
+        most: mostApplications,
         model: newModelOf({}),
         oauth: {
           clientId: chosen.clientId,

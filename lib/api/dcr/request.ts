@@ -46,6 +46,8 @@ export const refusal = (refused: Refused, name: string) => {
       'This client was granted more than a client can register: only an administrator who holds that may change it.',
       403,
     )
+  if (refused.refused === 'limit')
+    return new RegistrationError('access_denied', 'There are as many clients as there can be.', 403)
   return invalidMetadata(
     refused.refused === 'name-taken'
       ? `Application with the name ${name} already exist in the system`
