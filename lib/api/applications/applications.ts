@@ -21,14 +21,8 @@ import { finder, requireOrdinary, residentId, tagOf } from './find.ts'
 import { impersonationRoutes } from './impersonation.ts'
 import { readListQuery, renderList } from './list.ts'
 import { metaRoutes } from './meta.ts'
-import {
-  checkRename,
-  patchedModel,
-  patchSchema,
-  renderApplication,
-  renderProtocols,
-  withoutNulls,
-} from './model.ts'
+import { checkRename, patchedModel, renderApplication, renderProtocols, withoutNulls } from './model.ts'
+import { patchSchema } from './model-schema.ts'
 import { oidcRoutes } from './oidc.ts'
 import * as describe from './operations.ts'
 import { invalidApplication, lacking, notSupported, protectedApplication, refusal } from './problem.ts'

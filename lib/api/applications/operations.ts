@@ -13,7 +13,7 @@ import {
   unknownApplication,
 } from './answers.ts'
 import { ownerBody } from './applications.ts'
-import { patchSchema } from './model.ts'
+import { patchSchema } from './model-schema.ts'
 import { applicationBody } from './registration.ts'
 import { residentBody } from './resident.ts'
 

@@ -6,7 +6,8 @@ import type { ApiNeeds } from '../api.ts'
 import { parse, readJson } from '../body.ts'
 import { answerTagged, contentTag, requireCurrent } from '../conditional.ts'
 import { gate } from '../gate.ts'
-import { provisioningConfigurations, withoutNulls } from './model.ts'
+import { withoutNulls } from './model.ts'
+import { provisioningConfigurations } from './model-schema.ts'
 import { changeResident as describeChange, readResident as describeRead } from './operations.ts'
 
 /** The body of PATCH: nothing else can be said of it. */
