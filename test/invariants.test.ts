@@ -900,9 +900,6 @@ for (const database of databases) {
             'GET /oauth2/token/.well-known/oauth-authorization-server',
             'POST /commonauth',
             'GET /oidc/checksession',
-            'GET /scim2/ResourceTypes',
-            'GET /scim2/ResourceTypes/:id',
-            'GET /scim2/ServiceProviderConfig',
             'GET /oidc/logout',
             'POST /oidc/logout',
             'POST /oauth2/authorize',
@@ -919,7 +916,8 @@ for (const database of databases) {
         )
         expect(
           routes
-            .filter(({ rule }) => rule?.actor)
+            // what is open to anybody is so to him
+            .filter(({ rule }) => rule?.actor && !rule.open)
             .map(({ name }) => name)
             .sort(),
         ).toEqual(
@@ -951,7 +949,10 @@ for (const database of databases) {
       test('it reaches no other route, and changes neither password nor e-mail, phone, user name or lock', async () => {
         const { access_token } = await impersonate(server, scenario)
         const attempts: [string, string][] = server.app.routes
-          .filter(({ path }) => /^\/(scim2\/v2|api)\//.test(path))
+          .filter(
+            ({ path }) =>
+              /^\/(scim2\/v2|api)\//.test(path) && path !== '/api/docs' && path !== '/api/openapi.json',
+          )
           .map(({ method, path }) => [method === 'ALL' ? 'DELETE' : method, path.replace(/:\w+|\*/g, 'x')])
         expect(attempts.length).toBeGreaterThan(15)
         const { result } = await leavingOnlyAudit(server, async () => {

@@ -9,6 +9,7 @@ import { type BulkOperation, readBulk } from './bulk-body.ts'
 import { orderOf, referencesIn, resolve } from './bulk-references.ts'
 import { ScimError } from './error.ts'
 import { answer, readBody } from './media.ts'
+import { bulkOperation } from './resource-operations.ts'
 import type { Route } from './route.ts'
 
 export interface BulkNeeds {
@@ -117,6 +118,8 @@ export const bulk = (needs: BulkNeeds, route: Route) => {
   const work = handle(needs)
   return new Hono().post(
     '/',
-    route({ permission: 'internal_bulk_resource_create', actor: false }, (_, c) => work(c)),
+    route({ permission: 'internal_bulk_resource_create', actor: false, describe: bulkOperation }, (_, c) =>
+      work(c),
+    ),
   )
 }

@@ -1,9 +1,11 @@
 /** What this service provider can do (RFC 7644 §4): for anybody, and its schemas for whoever is signed in. */
 import { type Context, Hono } from 'hono'
+import { open } from '../access/guard.ts'
 import { mostOperations } from './bulk-body.ts'
 import { ScimError } from './error.ts'
 import { largestCount } from './list.ts'
 import { answer, requireMediaTypes } from './media.ts'
+import * as operations from './resource-operations.ts'
 import type { Route } from './route.ts'
 import { resourceTypes, schemaResources } from './schemas.ts'
 
@@ -68,34 +70,45 @@ const one = (c: Context, resources: readonly Resource[]): Response => {
 }
 
 export const serviceProvider = (baseUrl: string) =>
-  new Hono().get('/', (c) => {
-    requireMediaTypes(c)
-    refuseFilter(c)
-    return answer(c, 200, serviceProviderConfig(baseUrl))
-  })
+  new Hono().get(
+    '/',
+    open(async (c: Context) => {
+      requireMediaTypes(c)
+      refuseFilter(c)
+      return answer(c, 200, serviceProviderConfig(baseUrl))
+    }, operations.getServiceProviderConfig),
+  )
 
 export const types = (baseUrl: string) =>
   new Hono()
-    .get('/', (c) => {
-      requireMediaTypes(c)
-      refuseFilter(c)
-      return answer(c, 200, listOf(resourceTypes(baseUrl)))
-    })
-    .get('/:id', (c) => {
-      requireMediaTypes(c)
-      return one(c, resourceTypes(baseUrl))
-    })
+    .get(
+      '/',
+      open(async (c: Context) => {
+        requireMediaTypes(c)
+        refuseFilter(c)
+        return answer(c, 200, listOf(resourceTypes(baseUrl)))
+      }, operations.listResourceTypes),
+    )
+    .get(
+      '/:id',
+      open(async (c: Context) => {
+        requireMediaTypes(c)
+        return one(c, resourceTypes(baseUrl))
+      }, operations.getResourceType),
+    )
 
 export const schemas = (baseUrl: string, route: Route) =>
   new Hono()
     .get(
       '/',
-      route({ permission: undefined, actor: false }, async (_, c) => {
+      route({ permission: undefined, actor: false, describe: operations.listSchemas }, async (_, c) => {
         refuseFilter(c)
         return answer(c, 200, listOf(schemaResources(baseUrl)))
       }),
     )
     .get(
       '/:id',
-      route({ permission: undefined, actor: false }, async (_, c) => one(c, schemaResources(baseUrl))),
+      route({ permission: undefined, actor: false, describe: operations.getSchema }, async (_, c) =>
+        one(c, schemaResources(baseUrl)),
+      ),
     )

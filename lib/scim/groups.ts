@@ -17,6 +17,7 @@ import { idOf, readBody } from './media.ts'
 import { parsePatch } from './patch.ts'
 import { selectionIn } from './projection.ts'
 import { groupLocation } from './representation.ts'
+import { groupOperations } from './resource-operations.ts'
 import type { Route } from './route.ts'
 import { answerList, rangeOf } from './search-answer.ts'
 import { isChosen, largeSet } from './shown.ts'
@@ -102,30 +103,53 @@ const remove = (needs: UsersNeeds) => async (caller: Caller, c: Context) => {
 
 export const groups = (needs: UsersNeeds, route: Route) =>
   new Hono()
-    .post('/', route({ permission: 'internal_group_mgt_create', actor: true }, create(needs)))
+    .post(
+      '/',
+      route(
+        { permission: 'internal_group_mgt_create', actor: true, describe: groupOperations.create },
+        create(needs),
+      ),
+    )
     .get(
       '/',
-      route({ permission: 'internal_group_mgt_view', actor: true }, async (caller, c) =>
-        list(c, needs, caller, readList(c)),
+      route(
+        { permission: 'internal_group_mgt_view', actor: true, describe: groupOperations.list },
+        async (caller, c) => list(c, needs, caller, readList(c)),
       ),
     )
     .post(
       '/.search',
-      route({ permission: 'internal_group_mgt_view', actor: true }, async (caller, c) =>
-        list(c, needs, caller, await readSearch(c)),
+      route(
+        { permission: 'internal_group_mgt_view', actor: true, describe: groupOperations.search },
+        async (caller, c) => list(c, needs, caller, await readSearch(c)),
       ),
     )
     .get(
       '/:id',
-      route({ permission: 'internal_group_mgt_view', actor: true }, async (caller, c) =>
-        show(c, needs, await requireGroup(needs, caller, c)),
+      route(
+        { permission: 'internal_group_mgt_view', actor: true, describe: groupOperations.get },
+        async (caller, c) => show(c, needs, await requireGroup(needs, caller, c)),
       ),
     )
     .put(
       '/:id',
-      route({ permission: 'internal_group_mgt_update', actor: true }, async (caller, c) =>
-        show(c, needs, await update(c, needs, caller, readReplacement(await readBody(c)))),
+      route(
+        { permission: 'internal_group_mgt_update', actor: true, describe: groupOperations.replace },
+        async (caller, c) =>
+          show(c, needs, await update(c, needs, caller, readReplacement(await readBody(c)))),
       ),
     )
-    .patch('/:id', route({ permission: 'internal_group_mgt_update', actor: true }, patch(needs)))
-    .delete('/:id', route({ permission: 'internal_group_mgt_delete', actor: true }, remove(needs)))
+    .patch(
+      '/:id',
+      route(
+        { permission: 'internal_group_mgt_update', actor: true, describe: groupOperations.patch },
+        patch(needs),
+      ),
+    )
+    .delete(
+      '/:id',
+      route(
+        { permission: 'internal_group_mgt_delete', actor: true, describe: groupOperations.remove },
+        remove(needs),
+      ),
+    )

@@ -15,6 +15,7 @@ import { idOf, readBody } from './media.ts'
 import { parsePatch } from './patch.ts'
 import { select, selectionIn } from './projection.ts'
 import { roleLocation } from './representation.ts'
+import { roleOperations } from './resource-operations.ts'
 import { readNewRole, readRoleEdit, readRoleReplacement } from './role-body.ts'
 import { renderRole, roleResource, roleResources } from './role-resource.ts'
 import type { Route } from './route.ts'
@@ -142,25 +143,52 @@ const remove = (needs: UsersNeeds) => async (caller: Caller, c: Context) => {
 
 export const roles = (needs: UsersNeeds, route: Route) =>
   new Hono()
-    .post('/', route({ permission: 'internal_role_mgt_create', actor: false }, create(needs)))
+    .post(
+      '/',
+      route(
+        { permission: 'internal_role_mgt_create', actor: false, describe: roleOperations.create },
+        create(needs),
+      ),
+    )
     .get(
       '/',
-      route({ permission: 'internal_role_mgt_view', actor: false }, async (caller, c) =>
-        list(c, needs, caller, readList(c)),
+      route(
+        { permission: 'internal_role_mgt_view', actor: false, describe: roleOperations.list },
+        async (caller, c) => list(c, needs, caller, readList(c)),
       ),
     )
     .post(
       '/.search',
-      route({ permission: 'internal_role_mgt_view', actor: false }, async (caller, c) =>
-        list(c, needs, caller, await readSearch(c)),
+      route(
+        { permission: 'internal_role_mgt_view', actor: false, describe: roleOperations.search },
+        async (caller, c) => list(c, needs, caller, await readSearch(c)),
       ),
     )
     .get(
       '/:id',
-      route({ permission: 'internal_role_mgt_view', actor: false }, async (caller, c) =>
-        show(c, needs, await requireRole(needs, caller, c)),
+      route(
+        { permission: 'internal_role_mgt_view', actor: false, describe: roleOperations.get },
+        async (caller, c) => show(c, needs, await requireRole(needs, caller, c)),
       ),
     )
-    .put('/:id', route({ permission: 'internal_role_mgt_update', actor: false }, put(needs)))
-    .patch('/:id', route({ permission: 'internal_role_mgt_update', actor: false }, patch(needs)))
-    .delete('/:id', route({ permission: 'internal_role_mgt_delete', actor: false }, remove(needs)))
+    .put(
+      '/:id',
+      route(
+        { permission: 'internal_role_mgt_update', actor: false, describe: roleOperations.replace },
+        put(needs),
+      ),
+    )
+    .patch(
+      '/:id',
+      route(
+        { permission: 'internal_role_mgt_update', actor: false, describe: roleOperations.patch },
+        patch(needs),
+      ),
+    )
+    .delete(
+      '/:id',
+      route(
+        { permission: 'internal_role_mgt_delete', actor: false, describe: roleOperations.remove },
+        remove(needs),
+      ),
+    )
