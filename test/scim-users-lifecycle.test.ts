@@ -235,7 +235,7 @@ for (const database of databases) {
         await patch(
           { op: 'add', value: { 'name.givenName': 'Dotted', 'emails[type eq "home"].display': 'Home' } },
           { op: 'add', path: `${enterprise}:manager.value`, value: 'M' },
-          { op: 'add', path: enterprise, value: { department: 'Y' } },
+          { op: 'add', path: enterprise, value: { schemas: [enterprise], department: 'Y' } },
         ),
       ).toMatchObject({
         name: { givenName: 'Dotted' },

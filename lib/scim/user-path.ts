@@ -41,11 +41,10 @@ export const parsePath = (path: string, schema?: string, scimType: ScimType = 'i
 
 const extensionSteps = (op: Operation['op'], schema: string, value: unknown): readonly Step[] => {
   if (!isObject(value)) throw bad('invalidValue', `${schema} has to be an object.`)
-  return Object.entries(value).map(([name, inner]) => ({
-    op,
-    target: parsePath(name, schema, 'invalidSyntax'),
-    value: inner,
-  }))
+  // some clients name the schema inside of its own extension, too
+  return Object.entries(value)
+    .filter(([name]) => name.toLowerCase() !== 'schemas')
+    .map(([name, inner]) => ({ op, target: parsePath(name, schema, 'invalidSyntax'), value: inner }))
 }
 
 /** The steps that a resource, or a part of one, stands for: one for each attribute in it. */
