@@ -1,5 +1,6 @@
 /** `/scim2/v2/Roles`: replacing, deleting, searching, editions, and roles of groups. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { findPeople } from '../lib/directory/people.ts'
 import { administratorRole } from '../lib/directory/permissions.ts'
 import { admin, type Booted, boot } from './boot.ts'
 import { databases } from './databases.ts'
@@ -77,6 +78,23 @@ describe.each(databases)('/scim2/v2/Roles as a whole on $name', (database) => {
     expect([result.status, await result.text()]).toEqual([204, ''])
     expect(changes.added.audit).toMatchObject([{ event: 'role-deleted', target: id }])
     await refused(() => server.send('GET', path(id)), 404)
+  })
+
+  test('rules and claims see the roles of groups, too, each once', async () => {
+    const id = await made({
+      displayName: 'Seen by rules',
+      users: [{ value: userId }],
+      groups: [{ value: groupId }],
+    })
+    const member = await account(server.db, { userName: 'role-member' })
+    const join = patchOp({ op: 'add', path: 'members', value: [{ value: member }, { value: userId }] })
+    expect((await server.send('PATCH', `/scim2/Groups/${groupId}`, join)).status).toBe(200)
+    const people = await findPeople(server.db, [member, userId])
+    for (const one of [member, userId]) {
+      expect(people.get(one)?.roles).toEqual([{ id, name: 'Seen by rules' }])
+    }
+    expect((await server.send('DELETE', path(id))).status).toBe(204)
+    expect((await findPeople(server.db, [member])).get(member)?.roles).toEqual([])
   })
 
   test('it refuses what cannot be, and changes nothing', async () => {
