@@ -36,6 +36,7 @@ const events = {
   'user-disabled': { action: 'user-disabled', impersonation: false },
   'user-enabled': { action: 'user-enabled', impersonation: false },
   'password-changed': { action: 'password-changed', impersonation: false },
+  'password-rehashed': { action: 'password-rehashed', impersonation: false },
   'role-created': { action: 'role-created', impersonation: false },
   'role-updated': { action: 'role-updated', impersonation: false },
   'role-deleted': { action: 'role-deleted', impersonation: false },

@@ -1,10 +1,16 @@
 /** User name and password, for the login form and for Basic alike. A refusal says the same whatever the reason. */
 import { createHmac, randomBytes } from 'node:crypto'
 import { record, type Trace } from '../audit.ts'
-import { commit } from '../database/commit.ts'
+import { commit, exactly, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { type Account, findAccount, findAccountByName, isActive, userNameKey } from '../directory/accounts.ts'
-import { inPasswordQueue, longestPassword, verifyPassword } from './password.ts'
+import {
+  hashPassword,
+  inPasswordQueue,
+  longestPassword,
+  outdatedSettings,
+  verifyPassword,
+} from './password.ts'
 import { accountKey, forgetFailures, isThrottled, recordFailure } from './throttle.ts'
 
 export interface Credentials {
@@ -26,6 +32,29 @@ const refuse = (why: 'credentials' | 'inactive' | 'throttled' | 'busy'): Verdict
   why,
 })
 
+/**
+ * The writes by which the hash of a password that fits becomes one of ours, where an import brought another. The
+ * password stays what it was: neither version nor edition grow, and nothing ends.
+ */
+const renewHash = async (
+  db: Db,
+  { id, version, passwordHash, organizationId }: Account,
+  password: string,
+  trace: Trace,
+  now: Date,
+): Promise<readonly Write[]> => {
+  const from = outdatedSettings(passwordHash)
+  if (from === undefined) return []
+  const update = db
+    .updateTable('account')
+    .set({ password_hash: await hashPassword(password) })
+    .where('id', '=', id)
+    .where('version', '=', version)
+    .where('password_hash', '=', passwordHash)
+  const event = { initiator: id, target: id, data: { from }, outcome: 'Success', organizationId }
+  return [exactly(1, update), record(db, now, trace, { event: 'password-rehashed', ...event })]
+}
+
 /** Checks credentials, throttled before hashing. A failure is counted, and audited when the user is known. */
 export const verifyCredentials = async (
   db: Db,
@@ -43,7 +72,10 @@ export const verifyCredentials = async (
     const account = name.includes('\0') ? undefined : await findAccountByName(db, organizationId, name)
     const fits = await verifyPassword(password, account?.passwordHash ?? null)
     if (account && fits && isActive(account)) {
-      await commit(db, [forgetFailures(db, key)])
+      const renewal = await renewHash(db, account, password, trace, now)
+      const outcome = await commit(db, [forgetFailures(db, key), ...renewal])
+      // somebody set another password meanwhile: it stays, and what this login leads to is guarded by the version
+      if (outcome !== 'committed') await commit(db, [forgetFailures(db, key)])
       return { account }
     }
     const why = fits ? 'inactive' : 'credentials'

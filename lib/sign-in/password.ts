@@ -1,4 +1,5 @@
 /** Passwords: argon2id, one hash at a time, so that a burst of logins never starves the signatures. */
+import { type PasswordHash, readPasswordHash } from './password-hash.ts'
 
 /** OWASP's argon2id setting (19 MiB, 2 passes): about 40 ms on one core. */
 const settings = { algorithm: 'argon2id', memoryCost: 19_456, timeCost: 2 } as const
@@ -27,9 +28,25 @@ export const hashPassword = (password: string): Promise<string> => Bun.password.
 
 let dummy: Promise<string> | undefined
 
-/** Whether the password fits; without a hash the same work is done, so that time tells nothing about the name. */
-export const verifyPassword = async (password: string, hash: string | null): Promise<boolean> => {
+/** The hash that is stored; undefined for none, and for one that nobody can verify. */
+const usable = (stored: string | null): PasswordHash | undefined => {
+  const read = stored === null ? undefined : readPasswordHash(stored)
+  return read && 'fits' in read ? read : undefined
+}
+
+/** Whether the password fits; without a hash the work of our own is done, so that time tells nothing about the name. */
+export const verifyPassword = async (password: string, stored: string | null): Promise<boolean> => {
   dummy ??= hashPassword(crypto.randomUUID())
-  const fits = await Bun.password.verify(password, hash ?? (await dummy))
-  return fits && hash !== null
+  const hash = usable(stored)
+  if (hash) return hash.fits(password)
+  await Bun.password.verify(password, await dummy)
+  return false
+}
+
+const current = `argon2id m=${settings.memoryCost},t=${settings.timeCost},p=1`
+
+/** How a stored hash was made, where that is not how they are made here: it is made anew when its password is known. */
+export const outdatedSettings = (stored: string | null): string | undefined => {
+  const made = usable(stored)?.settings
+  return made === current ? undefined : made
 }
