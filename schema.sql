@@ -521,6 +521,39 @@ create index outbox_due on outbox (next_attempt_at) where next_attempt_at is not
 create index outbox_gave_up on outbox (gave_up_at) where gave_up_at is not null;
 create index outbox_sent on outbox (sent_at) where sent_at is not null;
 
+-- Types of e-mail templates that an organization made beside the built-in ones.
+create table email_template_type (
+  id text primary key not null,
+  organization_id text not null references organization (id),
+  display_name text not null,
+  -- small letters without spaces: what tells types apart
+  name_key text not null,
+  created_at text not null,
+  unique (organization_id, name_key)
+);
+
+-- An organization's own e-mail templates, and its applications'; what is built in has a row only when it is replaced.
+create table email_template (
+  id text primary key not null,
+  organization_id text not null references organization (id),
+  type_key text not null,
+  -- null for the organization's
+  application_id text references application (id) on delete cascade,
+  locale text not null,
+  content_type text not null,
+  subject text not null,
+  body text not null,
+  footer text,
+  -- in bytes, of all its texts
+  size integer not null,
+  -- grows with every change: the ETag, and what a change is guarded by
+  edition integer not null default 1,
+  modified_at text not null
+);
+
+create unique index email_template_of_organization on email_template (organization_id, type_key, locale) where application_id is null;
+create unique index email_template_of_application on email_template (application_id, type_key, locale) where application_id is not null;
+
 -- How far a file of users was read in: who imports it again goes on behind that line.
 create table import_progress (
   -- the SHA-256 of the file

@@ -152,6 +152,29 @@ export interface DeviceAuthorizationTable {
   spent_at: string | null
 }
 
+export interface EmailTemplateTable {
+  id: string
+  organization_id: string
+  type_key: string
+  application_id: string | null
+  locale: string
+  content_type: string
+  subject: string
+  body: string
+  footer: string | null
+  size: number
+  edition: Generated<number>
+  modified_at: string
+}
+
+export interface EmailTemplateTypeTable {
+  id: string
+  organization_id: string
+  display_name: string
+  name_key: string
+  created_at: string
+}
+
 export interface GroupMemberTable {
   account_id: string
   group_id: string
@@ -427,6 +450,8 @@ export interface Database {
   authorization_code: AuthorizationCodeTable
   consent: ConsentTable
   device_authorization: DeviceAuthorizationTable
+  email_template: EmailTemplateTable
+  email_template_type: EmailTemplateTypeTable
   group_member: GroupMemberTable
   group_role: GroupRoleTable
   idn_config_attribute: IdnConfigAttributeTable
