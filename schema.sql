@@ -206,7 +206,12 @@ create table lineage (
   application_id text,
   ends_at text not null,
   ended_at text,
-  ended_by text
+  ended_by text,
+  -- why, as a word, and what whoever ended it said
+  end_reason text,
+  end_comment text,
+  -- of an impersonation: when its end was written into its row and into the audit trail
+  settled_at text
 );
 
 create index lineage_session on lineage (session_id);
@@ -214,6 +219,9 @@ create index lineage_session on lineage (session_id);
 create index lineage_account on lineage (account_id, application_id) where account_id is not null and ended_at is null;
 create index lineage_application on lineage (application_id) where application_id is not null and ended_at is null;
 create index lineage_ends on lineage (kind, ends_at);
+-- impersonations that are over or live, by when they end; and those that were ended, until that is recorded
+create index lineage_unsettled on lineage (ends_at) where kind = 'impersonation' and settled_at is null;
+create index lineage_ended on lineage (id) where kind = 'impersonation' and settled_at is null and ended_at is not null;
 
 -- A browser session, its id being that of its lineage; the cookie's value is stored as its SHA-256 only.
 create table session (
@@ -251,22 +259,42 @@ create table interaction (
 create index interaction_expires on interaction (expires_at);
 
 create table impersonation (
+  -- a UUIDv7 of when it was asked for: lists are in its order
   id text primary key not null,
-  lineage_id text not null references lineage (id),
+  -- null when it was refused
+  lineage_id text references lineage (id),
   application_id text not null,
   client_id text not null,
   organization_id text not null,
   impersonator_id text not null,
   subject_id text not null,
   scopes text not null,
+  -- what the impersonator said that it is for, and where that is written
+  reason text,
+  ticket text,
+  -- 'open' while its end is not recorded, then 'ended' or 'expired'; 'refused'
+  state text not null default 'open',
+  -- or asked for
   authorized_at text not null,
   -- set once, by the exchange of its subject token
-  started_at text
+  started_at text,
+  last_used_at text,
+  refused_at text,
+  -- the validator that refused, and its code
+  refusal text,
+  -- of its recorded end
+  ended_at text,
+  ended_by text,
+  end_reason text,
+  end_comment text
 );
 
-create index impersonation_subject on impersonation (subject_id);
-create index impersonation_impersonator on impersonation (impersonator_id);
 create index impersonation_lineage on impersonation (lineage_id);
+create index impersonation_organization on impersonation (organization_id, state, id);
+create index impersonation_impersonator on impersonation (impersonator_id, state, id);
+create index impersonation_subject on impersonation (subject_id, state, id);
+create index impersonation_application on impersonation (application_id, state, id);
+create index impersonation_refused on impersonation (refused_at) where refused_at is not null;
 
 -- Every token issued, known by its SHA-256 alone: what has no row here was not issued here.
 create table token (
@@ -477,7 +505,17 @@ create table audit (
 create index audit_line on audit (id) where line_at is null;
 create index audit_unsealed on audit (id) where position is null;
 create unique index audit_position on audit (position) where position is not null;
-create index audit_impersonation on audit (impersonation_id);
+-- a search goes by the rarest of its conditions, the newest first; each of these ends in the instant for that
+create index audit_at on audit (at);
+create index audit_event on audit (event, at);
+create index audit_initiator on audit (initiator, at);
+create index audit_target on audit (target, at);
+create index audit_actor on audit (actor_id, at) where actor_id is not null;
+create index audit_subject on audit (subject_id, at) where subject_id is not null;
+create index audit_application on audit (application_id, at) where application_id is not null;
+create index audit_organization on audit (organization_id, at) where organization_id is not null;
+create index audit_impersonation on audit (impersonation_id, at) where impersonation_id is not null;
+create index audit_trace on audit (trace_id, at);
 
 -- Signed statements that the chain had this link at this position.
 create table audit_checkpoint (

@@ -218,15 +218,25 @@ export interface IdnConfigTypeTable {
 
 export interface ImpersonationTable {
   id: string
-  lineage_id: string
+  lineage_id: string | null
   application_id: string
   client_id: string
   organization_id: string
   impersonator_id: string
   subject_id: string
   scopes: string
+  reason: string | null
+  ticket: string | null
+  state: Generated<string>
   authorized_at: string
   started_at: string | null
+  last_used_at: string | null
+  refused_at: string | null
+  refusal: string | null
+  ended_at: string | null
+  ended_by: string | null
+  end_reason: string | null
+  end_comment: string | null
 }
 
 export interface ImportProgressTable {
@@ -259,6 +269,9 @@ export interface LineageTable {
   ends_at: string
   ended_at: string | null
   ended_by: string | null
+  end_reason: string | null
+  end_comment: string | null
+  settled_at: string | null
 }
 
 export interface LoginFailureTable {

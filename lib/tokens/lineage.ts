@@ -97,7 +97,15 @@ export const endLineagesOf = (db: Db, accountId: string, by: string, now: Date):
         .select('own.id')
         .where('own.account_id', '=', accountId)
         .where('own.ended_at', 'is', null)
-        .union(eb.selectFrom('impersonation').select('lineage_id as id').where('subject_id', '=', accountId)),
+        .union(
+          eb
+            .selectFrom('impersonation')
+            .select('lineage_id as id')
+            .where('subject_id', '=', accountId)
+            .where('state', '=', 'open')
+            // only refused ones have none
+            .$narrowType<{ id: string }>(),
+        ),
     ),
   )
 
