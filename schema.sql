@@ -30,6 +30,8 @@ create table account (
   version integer not null,
   locked_at text,
   disabled_at text,
+  -- since when nobody may act for this user, because he said so
+  opted_out_at text,
   email text,
   -- the other SCIM attributes, as they were written
   attributes text not null,
@@ -505,17 +507,18 @@ create table audit (
 create index audit_line on audit (id) where line_at is null;
 create index audit_unsealed on audit (id) where position is null;
 create unique index audit_position on audit (position) where position is not null;
--- a search goes by the rarest of its conditions, the newest first; each of these ends in the instant for that
-create index audit_at on audit (at);
-create index audit_event on audit (event, at);
-create index audit_initiator on audit (initiator, at);
-create index audit_target on audit (target, at);
-create index audit_actor on audit (actor_id, at) where actor_id is not null;
-create index audit_subject on audit (subject_id, at) where subject_id is not null;
-create index audit_application on audit (application_id, at) where application_id is not null;
-create index audit_organization on audit (organization_id, at) where organization_id is not null;
-create index audit_impersonation on audit (impersonation_id, at) where impersonation_id is not null;
-create index audit_trace on audit (trace_id, at);
+-- A search goes by the rarest of its conditions, the newest first. Only sealed rows are in these: the sealer pays for them,
+-- many rows at once, and no request. Whoever is in two columns of a row stands in one index for both.
+create index audit_at on audit (at) where position is not null;
+create index audit_event on audit (event, at) where position is not null;
+create index audit_initiator on audit (initiator, at) where position is not null;
+create index audit_target on audit (target, at) where position is not null and target <> initiator;
+create index audit_actor on audit (actor_id, at) where position is not null and actor_id <> initiator;
+create index audit_subject on audit (subject_id, at) where position is not null and subject_id <> initiator and subject_id <> target;
+create index audit_application on audit (application_id, at) where position is not null and application_id is not null;
+create index audit_organization on audit (organization_id, at) where position is not null and organization_id is not null;
+create index audit_impersonation on audit (impersonation_id, at) where position is not null and impersonation_id is not null;
+create index audit_trace on audit (trace_id, at) where position is not null;
 
 -- Signed statements that the chain had this link at this position.
 create table audit_checkpoint (
@@ -591,6 +594,55 @@ create table email_template (
 
 create unique index email_template_of_organization on email_template (organization_id, type_key, locale) where application_id is null;
 create unique index email_template_of_application on email_template (application_id, type_key, locale) where application_id is not null;
+
+-- Who is told of impersonations: 'webhook' by signed messages, 'caep' by security event tokens (RFC 8417).
+create table webhook (
+  -- a UUIDv7: lists are in its order
+  id text primary key not null,
+  organization_id text not null references organization (id),
+  kind text not null,
+  name text not null,
+  url text not null,
+  -- the types of events that it wants, separated by spaces
+  events text not null,
+  disabled_at text,
+  -- the aud of its security event tokens
+  audience text,
+  -- what its messages are signed with, sealed, the webhook's id as associated data; the former one signs beside it
+  secret text,
+  former_secret text,
+  former_until text,
+  -- sent along as Bearer, sealed likewise
+  bearer_token text,
+  -- grows with every change: the ETag, and what a change is guarded by
+  edition integer not null default 1,
+  created_at text not null,
+  modified_at text not null
+);
+
+-- Messages that have to reach them: written in the commit in which the audit trail was followed, sent like mail.
+create table webhook_delivery (
+  -- a UUIDv7, its webhook-id or jti for ever
+  id text primary key not null,
+  webhook_id text not null references webhook (id) on delete cascade,
+  -- the type of its event
+  event text not null,
+  -- the message, or the claims of the token, as JSON
+  body text not null,
+  impersonation_id text,
+  created_at text not null,
+  attempts integer not null,
+  next_attempt_at text,
+  sent_at text,
+  gave_up_at text,
+  last_error text,
+  sender text not null
+);
+
+create index webhook_delivery_webhook on webhook_delivery (webhook_id, id);
+create index webhook_delivery_due on webhook_delivery (next_attempt_at) where next_attempt_at is not null;
+create index webhook_delivery_gave_up on webhook_delivery (gave_up_at) where gave_up_at is not null;
+create index webhook_delivery_sent on webhook_delivery (sent_at) where sent_at is not null;
 
 -- How far a file of users was read in: who imports it again goes on behind that line.
 create table import_progress (

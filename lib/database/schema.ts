@@ -11,6 +11,7 @@ export interface AccountTable {
   version: number
   locked_at: string | null
   disabled_at: string | null
+  opted_out_at: string | null
   email: string | null
   attributes: string
   edition: Generated<number>
@@ -449,6 +450,39 @@ export interface UserGroupTable {
   modified_at: string
 }
 
+export interface WebhookTable {
+  id: string
+  organization_id: string
+  kind: string
+  name: string
+  url: string
+  events: string
+  disabled_at: string | null
+  audience: string | null
+  secret: string | null
+  former_secret: string | null
+  former_until: string | null
+  bearer_token: string | null
+  edition: Generated<number>
+  created_at: string
+  modified_at: string
+}
+
+export interface WebhookDeliveryTable {
+  id: string
+  webhook_id: string
+  event: string
+  body: string
+  impersonation_id: string | null
+  created_at: string
+  attempts: number
+  next_attempt_at: string | null
+  sent_at: string | null
+  gave_up_at: string | null
+  last_error: string | null
+  sender: string
+}
+
 export interface Database {
   account: AccountTable
   account_role: AccountRoleTable
@@ -493,4 +527,6 @@ export interface Database {
   token: TokenTable
   used_value: UsedValueTable
   user_group: UserGroupTable
+  webhook: WebhookTable
+  webhook_delivery: WebhookDeliveryTable
 }
