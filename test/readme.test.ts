@@ -9,54 +9,7 @@ import { schema } from '../lib/config/schema.ts'
 import { deployment } from './compiled/binary.ts'
 import { freePort, temporaryDirectory } from './databases.ts'
 import { blocksOf, root, rowsBelow } from './markdown.ts'
-
-const environment = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' }
-
-/** Looks again and again; throws with what there was to read when it has not come in time. */
-const within = async (seconds: number, what: () => boolean, context: () => string) => {
-  const end = Date.now() + seconds * 1000
-  while (!what()) {
-    if (Date.now() > end) throw new Error(`not within ${seconds} s: ${what}\n${context()}`)
-    await Bun.sleep(20)
-  }
-}
-
-/** A program in a process group of its own, like one of a terminal; `output` grows. */
-const run = (words: string[], cwd: string, stdin: 'ignore' | 'pipe') => {
-  const child = Bun.spawn(words, {
-    cwd,
-    env: environment,
-    stdin,
-    stdout: 'pipe',
-    stderr: 'pipe',
-    detached: true,
-  })
-  let output = ''
-  const collect = async (stream: ReadableStream<Uint8Array>) => {
-    const decoder = new TextDecoder()
-    for await (const chunk of stream) output += decoder.decode(chunk, { stream: true })
-  }
-  const reading = Promise.all([collect(child.stdout), collect(child.stderr)])
-  const signal = (name: NodeJS.Signals) => {
-    try {
-      process.kill(-child.pid, name)
-    } catch {
-      // nobody of the group is left
-    }
-  }
-  return {
-    child,
-    output: () => output,
-    signal,
-    /** What Ctrl+C does; whoever is still there after ten seconds is killed. */
-    async interrupt() {
-      signal('SIGINT')
-      const ended = await Promise.race([reading.then(() => true), Bun.sleep(10_000).then(() => false)])
-      signal('SIGKILL')
-      return ended
-    },
-  }
-}
+import { paste, run, within } from './shell.ts'
 
 /** What `git clone` would give, with the changes that are not committed yet. */
 const cleanCopy = async (): Promise<string> => {
@@ -109,17 +62,9 @@ describe('the README, on a clean copy of the repository', () => {
     for (const { text } of (await blocksOf('README.md')).filter(({ kind }) => kind === 'sh')) {
       // "a moment later", as the README says
       if (text.includes('outbox')) await within(10, () => mailed() && recorded(), shell.output)
-      const before = shell.output().length
-      const mark = `pasted ${crypto.randomUUID()}`
       // the one change to the blocks: BASE names the port of this test
-      stdin?.write(
-        `${text.replace('BASE=https://localhost:9443', `BASE=https://localhost:${port}`)}echo '${mark}'\n`,
-      )
-      stdin?.flush()
-      const over = () => shell.output().includes(mark) || shell.child.exitCode !== null
-      await within(10, over, () => `${text}\n${shell.output()}`)
-      expect([text, shell.output().slice(before)]).toEqual([text, expect.stringContaining(mark)])
-      seen.push(shell.output().slice(before).replace(mark, ''))
+      const asked = text.replace('BASE=https://localhost:9443', `BASE=https://localhost:${port}`)
+      seen.push(await paste(shell, asked))
     }
     stdin?.end()
     const [, people = '', application, role, answer, token = '', changed, told] = seen
