@@ -10,5 +10,6 @@ const entities: Readonly<Record<string, string>> = {
 export const html = (parts: TemplateStringsArray, ...values: readonly string[]): string =>
   parts.reduce((page, part, index) => `${page}${escapeHtml(values[index - 1] ?? '')}${part}`)
 
-const escapeHtml = (value: string): string =>
+/** A value as HTML shows it, between tags and in quoted attributes. */
+export const escapeHtml = (value: string): string =>
   value.replace(/[&<>"']/g, (character) => entities[character] ?? '')
