@@ -6,7 +6,7 @@ import { Glob } from 'bun'
 const root = new URL('..', import.meta.url).pathname
 
 const doors = ['oauth', 'scim', 'api', 'pages']
-const decisions = ['access', 'impersonation', 'tokens', 'sign-in']
+const decisions = ['access', 'impersonation', 'tokens', 'sign-in', 'webhooks']
 const nouns = ['directory', 'keys', 'email', 'audit']
 const ground = [
   'database',
@@ -16,6 +16,7 @@ const ground = [
   'client-address',
   'outbound',
   'bounded-body',
+  'harmless-json',
   'entity-tag',
   'allowed-methods',
 ]
@@ -35,13 +36,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   pages: [...decisions, ...nouns, ...ground],
   access: ['tokens', 'sign-in', 'directory', 'audit', 'database'],
   impersonation: ['tokens', 'directory', 'email', 'audit', 'database'],
+  webhooks: ['tokens', 'keys', 'delivery', 'directory', 'audit', 'database', 'outbound', 'log'],
   'sign-in': ['tokens', 'directory', 'delivery', 'audit', 'database', 'metrics', 'outbound', 'log'],
   tokens: ['directory', 'keys', 'database'],
   directory: ['audit', 'database'],
   keys: ['audit', 'database'],
   email: ['delivery', 'database', 'config', 'log'],
   audit: ['database', 'log'],
-  delivery: ['database'],
+  delivery: ['database', 'log'],
   database: ['metrics'],
   config: [],
   log: [],
@@ -49,6 +51,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'client-address': [],
   outbound: [],
   'bounded-body': [],
+  'harmless-json': [],
   'entity-tag': [],
   'allowed-methods': [],
   'published-path': [],

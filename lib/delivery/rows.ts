@@ -7,7 +7,7 @@
 import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 
-export type DeliveryTable = 'outbox' | 'logout_notice'
+export type DeliveryTable = 'outbox' | 'logout_notice' | 'webhook_delivery'
 
 /** A row as it was read; its sender and attempts say which claim of it is the latest. */
 export interface Deliverable {

@@ -3,15 +3,11 @@ import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting } from '../database/prepared.ts'
 import type { LogoutNoticeTable } from '../database/schema.ts'
-import { type DeliverySender, deliverySender, nobody, undelivered } from '../delivery/rows.ts'
+import { nobody, undelivered } from '../delivery/rows.ts'
+import { abandonedAfter } from '../delivery/sender.ts'
 
 /** A row as it was read; its sender and attempts say which claim of it is the latest. */
 export type LogoutNotice = LogoutNoticeTable
-
-/** Longer than any attempt may take. */
-const abandonedAfter = 15_000
-/** This process's mark on its notices. */
-export const noticeSender = (db: Db): DeliverySender => deliverySender(db, 'logout_notice')
 
 const insertNotice = inserting('logout_notice', [
   'id',
