@@ -29,6 +29,7 @@ interface Example {
   readonly subject?: Partial<KnownPerson>
   readonly scopes?: readonly string[]
   readonly reason?: string
+  readonly ticket?: string
 }
 
 const examples: readonly Example[] = [
@@ -74,6 +75,7 @@ const requestOf = (example: Example): Parameters<typeof ask>[1] => {
     requestedScopes: scopes,
     scopes,
     reason: example.reason,
+    ticket: example.ticket,
     now,
     granted: async () => new Set(),
     people: async () => new Map([impersonator, subject].map((known) => [known.id, known])),

@@ -32,8 +32,9 @@ export interface Asked {
   readonly clientId: string
   readonly requestedScopes: readonly string[]
   readonly sessionId: string
-  /** Why, in the words of whoever asks. */
+  /** What the impersonator says that it is for (`impersonation/reason.ts`); at exchange what he said at authorize. */
   readonly reason?: string | undefined
+  readonly ticket?: string | undefined
 }
 
 export interface Refused {
@@ -149,6 +150,7 @@ export const decide = async (needs: DecideNeeds, asked: Asked, now: Date): Promi
     organization,
     requestedScopes: asked.requestedScopes,
     reason: asked.reason,
+    ticket: asked.ticket,
     now,
     people: () => {
       people ??= findPeople(db, [asked.impersonatorId, asked.subjectId])
@@ -187,6 +189,8 @@ export const decide = async (needs: DecideNeeds, asked: Asked, now: Date): Promi
     organization,
     scopes: scopes.toSorted(),
     sessionId: asked.sessionId,
+    reason: asked.reason,
+    ticket: asked.ticket,
     guards: [revisionIs(n), accountIs(db, impersonator), accountIs(db, subject)],
   })
   return { approved }

@@ -36,8 +36,6 @@ export interface ImpersonationRefresh {
   readonly scopes: readonly string[]
   /** The key that the request proved. */
   readonly confirmation: Confirmation | null
-  /** The request's parameter `reason`. */
-  readonly reason?: string | undefined
 }
 
 export type RefreshedImpersonation =
@@ -49,7 +47,7 @@ export type RefreshedImpersonation =
 /** Decides and mints; the refresh grant rotates the refresh token in the same commit. There is no second e-mail. */
 export const refreshImpersonation = async (
   needs: RefreshImpersonationNeeds,
-  { refreshToken, revision, scopes, confirmation, reason }: ImpersonationRefresh,
+  { refreshToken, revision, scopes, confirmation }: ImpersonationRefresh,
   trace: Trace,
   now: Date,
 ): Promise<RefreshedImpersonation> => {
@@ -65,7 +63,8 @@ export const refreshImpersonation = async (
     clientId: refreshToken.clientId,
     requestedScopes: refreshToken.scopes.filter((scope) => scopes.includes(scope)),
     sessionId: refreshToken.sessionId ?? '',
-    reason,
+    reason: refreshToken.reason,
+    ticket: refreshToken.ticket,
   } as const
   const place = {
     applicationId: refreshToken.applicationId,

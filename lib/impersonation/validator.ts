@@ -17,8 +17,9 @@ export interface ValidatorRequest {
   readonly requestedScopes: readonly string[]
   /** What is left of them so far. A validator may narrow these, never widen them. */
   readonly scopes: readonly string[]
-  /** The request's parameter `reason`, when it has one. */
+  /** What the impersonator said that it is for, and where that is written; the same at exchange as at authorize. */
   readonly reason: string | undefined
+  readonly ticket: string | undefined
   readonly now: Date
   readonly signal: AbortSignal
   /** The scopes among `scopes` that an account may have in the application. */

@@ -63,8 +63,10 @@ declare module 'mayact' {
     readonly requestedScopes: readonly string[]
     /** What earlier validators have left of them. */
     readonly scopes: readonly string[]
-    /** The request's parameter `reason`, when it has one. */
+    /** What the impersonator said that it is for; the same at exchange as at authorize. */
     readonly reason: string | undefined
+    /** Where that is written: the number of a ticket, say. */
+    readonly ticket: string | undefined
   }
 
   export type Verdict =

@@ -47,6 +47,7 @@ export const asValidator = (
       requestedScopes: frozen([...request.requestedScopes]),
       scopes: frozen([...request.scopes]),
       reason: request.reason,
+      ticket: request.ticket,
       now: new Date(request.now),
       config,
       signal: request.signal,

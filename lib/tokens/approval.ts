@@ -19,6 +19,9 @@ export interface Approval {
   readonly scopes: readonly string[]
   /** The session (its lineage's id) that the impersonator signed in with. */
   readonly sessionId: string
+  /** What the impersonator said that it is for, and where that is written; they go into no token. */
+  readonly reason: string | undefined
+  readonly ticket: string | undefined
   /** What must still hold when the token's commit happens. */
   readonly guards: readonly Write[]
 }

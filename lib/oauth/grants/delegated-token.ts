@@ -69,7 +69,8 @@ const impersonated = async (
       clientId: request.client.clientId,
       requestedScopes: given.scopes,
       sessionId: subject.sessionId ?? '',
-      reason: request.parameters.get('reason'),
+      reason: subject.reason,
+      ticket: subject.ticket,
     },
     request.now,
   )

@@ -176,7 +176,8 @@ export const impersonationExchange = async (
     clientId: client.clientId,
     requestedScopes: narrowed(subject.scopes, presented.scope),
     sessionId: subject.sessionId ?? '',
-    reason: request.parameters.get('reason'),
+    reason: subject.reason,
+    ticket: subject.ticket,
   }
   const place = { applicationId: client.id, organizationId: subject.organizationId, impersonationId }
   const refuse = (error: OAuthError, why: Omit<Refused, 'error'>): GrantAnswer => ({

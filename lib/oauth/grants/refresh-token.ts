@@ -41,7 +41,7 @@ const narrowedScopes = ({ scopes }: FoundToken, { parameters }: GrantRequest): r
 const reused = ({ db }: UserTokenNeeds, token: FoundToken, { client, trace, now }: GrantRequest) => ({
   refused: invalid(),
   writes: [
-    endLineage(db, token.lineageId, 'refresh-token-reused', now),
+    endLineage(db, token.lineageId, { by: 'system', reason: 'refresh-token-reused' }, now),
     record(db, now, trace, {
       event: 'refresh-token-reused',
       initiator: client.clientId,
@@ -120,7 +120,7 @@ export const refreshToken = (needs: RefreshTokenNeeds): Grant => ({
     if (token.impersonationId !== null) {
       const refreshed = await refreshImpersonation(
         needs.impersonation,
-        { refreshToken: token, revision, scopes, confirmation, reason: parameters.get('reason') },
+        { refreshToken: token, revision, scopes, confirmation },
         trace,
         now,
       )
