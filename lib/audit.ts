@@ -4,7 +4,7 @@
  */
 import { type Write, write } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
-import { inserting } from './database/prepared.ts'
+import { insertingMany } from './database/prepared.ts'
 import type { AuditTable } from './database/schema.ts'
 
 /** Each event with the `Action=` of its line. Events of `impersonation` carry no impersonator suffix: they name him. */
@@ -142,7 +142,7 @@ export const auditWriter = (db: Db) => {
   return made
 }
 
-const insertRow = inserting('audit', [
+const insertRows = insertingMany('audit', [
   'id',
   'at',
   'event',
@@ -161,31 +161,48 @@ const insertRow = inserting('audit', [
   'line_at',
 ])
 
-/** The write that joins the commit of what it records. */
-export const record = (db: Db, now: Date, trace: Trace, entry: AuditEntry): Write => {
+const rowOf = (entry: AuditEntry, at: string, trace: Trace, writer: string): AuditTable => ({
+  id: Bun.randomUUIDv7(),
+  at,
+  event: entry.event,
+  action: events[entry.event].action,
+  initiator: entry.initiator,
+  target: entry.target,
+  data: JSON.stringify(entry.data),
+  outcome: entry.outcome,
+  actor_id: entry.actorId ?? null,
+  subject_id: entry.subjectId ?? null,
+  application_id: entry.applicationId ?? null,
+  organization_id: entry.organizationId ?? null,
+  impersonation_id: entry.impersonationId ?? null,
+  trace_id: trace.id,
+  writer,
+  line_at: null,
+  position: null,
+  link: null,
+})
+
+/** The writes that join the commit of what they record. */
+export const recordAll = (
+  db: Db,
+  now: Date,
+  trace: Trace,
+  entries: readonly AuditEntry[],
+): readonly Write[] => {
   const writer = auditWriter(db)
   writer.due = looks
-  const row: AuditTable = {
-    id: Bun.randomUUIDv7(),
-    at: now.toISOString(),
-    event: entry.event,
-    action: events[entry.event].action,
-    initiator: entry.initiator,
-    target: entry.target,
-    data: JSON.stringify(entry.data),
-    outcome: entry.outcome,
-    actor_id: entry.actorId ?? null,
-    subject_id: entry.subjectId ?? null,
-    application_id: entry.applicationId ?? null,
-    organization_id: entry.organizationId ?? null,
-    impersonation_id: entry.impersonationId ?? null,
-    trace_id: trace.id,
-    writer: writer.id,
-    line_at: null,
-    position: null,
-    link: null,
-  }
-  return write(insertRow(db, row))
+  const at = now.toISOString()
+  return insertRows(
+    db,
+    entries.map((entry) => rowOf(entry, at, trace, writer.id)),
+  ).map(write)
+}
+
+/** The same for one. */
+export const record = (db: Db, now: Date, trace: Trace, entry: AuditEntry): Write => {
+  const [row] = recordAll(db, now, trace, [entry])
+  if (!row) throw new Error('a row is one write')
+  return row
 }
 
 /** The event of a request made with an impersonated token, by its method (facts/impersonation.md §8). */

@@ -62,3 +62,41 @@ export const inserting = <
     // the columns and their types are those of the table; Kysely cannot see that through fromEntries
     return db.insertInto(table).values(Object.fromEntries(places) as never)
   })
+
+/** Rows of one statement. A few sizes, so that statements are built, and kept by the database, once for any number of rows. */
+const sizes = [256, 64, 16, 4, 1] as const
+
+/** The same for the inserts of many rows: as few statements as there have to be. */
+export const insertingMany = <
+  Table extends keyof Database & string,
+  Column extends keyof Selectable<Database[Table]> & string,
+>(
+  table: Table,
+  columns: readonly Column[],
+) => {
+  const inserts = sizes.map((size) => ({
+    size,
+    insert: prepared<readonly unknown[], unknown>((db, parameter) => {
+      const row = (_: unknown, index: number) =>
+        Object.fromEntries(
+          columns.map((column, place) => [column, parameter(index * columns.length + place)] as const),
+        )
+      // as above
+      return db.insertInto(table).values(Array.from({ length: size }, row) as never)
+    }),
+  }))
+  return (
+    db: Db,
+    rows: readonly Pick<Selectable<Database[Table]>, Column>[],
+  ): readonly Prepared<unknown>[] => {
+    const statements: Prepared<unknown>[] = []
+    let done = 0
+    for (const { size, insert } of inserts) {
+      for (; rows.length - done >= size; done += size) {
+        const values = rows.slice(done, done + size).flatMap((row) => columns.map((column) => row[column]))
+        statements.push(insert(db, values))
+      }
+    }
+    return statements
+  }
+}

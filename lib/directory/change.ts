@@ -1,5 +1,5 @@
 /** The one way a management call writes: with its guards, its audit rows and, where it applies, its revision. */
-import { type AuditEntry, record } from '../audit.ts'
+import { type AuditEntry, recordAll } from '../audit.ts'
 import { bump, commit, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { Caller } from './caller.ts'
@@ -31,14 +31,17 @@ export const change = async (
   const { acting } = caller
   // made first, so that its line stands before those of what it did, as in the seed's sample
   const use = acting && !acting.use.taken ? [acting.use.row('AUTHORIZED')] : []
-  const rows = asked.events.map((event) =>
-    record(db, now, caller.trace, {
+  const rows = recordAll(
+    db,
+    now,
+    caller.trace,
+    asked.events.map((event) => ({
       initiator: caller.accountId,
       organizationId: caller.organizationId,
       actorId: acting?.impersonatorId,
       impersonationId: acting?.impersonationId,
       ...event,
-    }),
+    })),
   )
   const outcome = await commit(db, [
     ...(asked.claims ? [asked.claims] : []),

@@ -54,7 +54,7 @@ const changeUser = async (
   edit: Omit<UserEdit, 'ending'>,
 ): Promise<User> => {
   const now = new Date()
-  const ending = () => endAllOf(db, user.id, caller.accountId, now)
+  const ending = () => endAllOf(db, user.id, { by: caller.accountId, reason: 'account-changed' }, now)
   const result = await updateUser(db, caller, user, { ...edit, ending }, now)
   if ('refused' in result) throw refusalError(result.refused)
   return result.user
@@ -74,7 +74,7 @@ export const patchUser = (
 }
 
 /** What only the server writes is left out of a whole resource that is sent (RFC 7644 §3.3, §3.5.1). */
-const writable = (body: Readonly<Record<string, unknown>>): readonly Step[] =>
+export const writable = (body: Readonly<Record<string, unknown>>): readonly Step[] =>
   resourceSteps('add', body).filter(({ target }) => target.attribute.access !== 'readOnly')
 
 /** Changes the user to what a PUT says; `check` may refuse what it touches. */
@@ -116,7 +116,7 @@ export const endUser = async (
 ): Promise<Response> => {
   requireCurrent(c, userTag(user))
   const now = new Date()
-  const ending = () => endAllOf(db, user.id, caller.accountId, now)
+  const ending = () => endAllOf(db, user.id, { by: caller.accountId, reason: 'account-deleted' }, now)
   const result = await deleteUser(db, caller, user, ending, now)
   if ('refused' in result && result.refused === 'last-administrator') {
     throw new ScimError(403, 'The last active administrator cannot be deleted.')

@@ -94,6 +94,13 @@ export const draftUser = (steps: readonly Step[], policy: PasswordPolicy, user?:
   return finish(draft, new Set(steps.map(({ target }) => target.attribute.name)), policy, user)
 }
 
+/** A new user whose password comes as a hash: there is none to look at. */
+export const draftHashed = (steps: readonly Step[], policy: PasswordPolicy): Drafted => {
+  const draft = draftOf(undefined)
+  for (const step of steps) applyStep(draft, step)
+  return finish(draft, new Set(steps.map(({ target }) => target.attribute.name)), policy, undefined, true)
+}
+
 /**
  * `user` as a PUT would have him (RFC 7644 §3.5.1): what it does not name is gone, but for the password and for status
  * and proofs, which are not lost by being left out. What it names as it is, it does not touch.
@@ -117,13 +124,14 @@ const finish = (
   touched: ReadonlySet<string>,
   policy: PasswordPolicy,
   user: User | undefined,
+  comesHashed = false,
 ): Drafted => {
   const written = draft.get(userNameAttribute.name)
   if (user && written === undefined) throw bad('mutability', 'userName cannot be removed.')
   const userName = user && written === user.userName ? user.userName : readUserName(written)
   if (user && userName !== user.userName) throw bad('mutability', 'userName cannot be changed.')
   const password = draft.get(passwordAttribute.name)
-  const speaksOfPassword = !user || touched.has(passwordAttribute.name)
+  const speaksOfPassword = !comesHashed && (!user || touched.has(passwordAttribute.name))
   const disabled = isDisabled(draft, touched, user?.disabled ?? false)
   const locked = draft.get(lockedAttribute.name) === true
   const elsewhere = [
