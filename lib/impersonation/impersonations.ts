@@ -87,12 +87,19 @@ const mintRefreshToken = (
   return { value, id, expiresAt, writes: [row] }
 }
 
+/** What was said of it, in audit rows; nothing where nothing was said. */
+const saidOf = ({ reason, ticket }: Pick<Asked, 'reason' | 'ticket'>) => ({
+  ...(reason === undefined ? {} : { impersonationReason: reason }),
+  ...(ticket === undefined ? {} : { impersonationTicket: ticket }),
+})
+
 const auditData = (approval: Approval, impersonationId: string) => ({
   clientId: approval.application.clientId,
   subject: approval.subject.id,
   impersonator: approval.actor.id,
   scope: approval.scopes.join(' '),
   impersonation: impersonationId,
+  ...saidOf(approval),
 })
 
 const auditPeople = (approval: Approval, impersonationId: string) => ({
@@ -115,6 +122,8 @@ const insertImpersonation = inserting('impersonation', [
   'impersonator_id',
   'subject_id',
   'scopes',
+  'reason',
+  'ticket',
   'authorized_at',
   'started_at',
 ])
@@ -143,6 +152,8 @@ export const beginImpersonation = async (
     impersonator_id: approval.actor.id,
     subject_id: approval.subject.id,
     scopes: approval.scopes.join(' '),
+    reason: approval.reason ?? null,
+    ticket: approval.ticket ?? null,
     authorized_at: now.toISOString(),
     started_at: null,
   }
@@ -272,6 +283,7 @@ export const recordRefusal = (
       phase: asked.phase,
       validator: refused.validator,
       reason: refused.code,
+      ...saidOf(asked),
     },
     outcome: 'Refused',
     actorId: asked.impersonatorId,
