@@ -487,7 +487,7 @@ for (const database of databases) {
       const acted = await impersonation(operated.id, person.id)
       const outcome = await commit(db, [
         write(db.deleteFrom('account').where('id', '=', person.id)),
-        ...(await endAllOf(db, person.id, 'admin', now)),
+        ...(await endAllOf(db, person.id, { by: 'admin', reason: 'ended' }, now)),
       ])
       expect(outcome).toBe('committed')
       const alive = await Promise.all(

@@ -480,7 +480,8 @@ for (const database of databases) {
       })
 
       test('when the impersonation or the sign-in ends between the decision and the commit, the commit is lost', async () => {
-        const ended = (id: string) => committed(endLineage(server.db, id, 'test', new Date()))
+        const ended = (id: string) =>
+          committed(endLineage(server.db, id, { by: 'test', reason: 'ended' }, new Date()))
         const sessionId = await newSession()
         const [first, other] = [await begin(sessionId), await begin(sessionId)]
         const stale = await mint(await approvedIn('exchange', sessionId), first)
@@ -1056,13 +1057,34 @@ for (const database of databases) {
         const first = (await (await exchange(server, scenario, await inOwn())).json()) as TokenResponse
         const other = (await (await exchange(server, scenario, await inOwn())).json()) as TokenResponse
         const [unspent, spare] = [await inOwn(), await inOwn()]
-        await committed(endLineage(server.db, await lineageOf(first.access_token), 'test', new Date()))
-        await committed(endLineage(server.db, await lineageOf(unspent.subjectToken), 'test', new Date()))
+        await committed(
+          endLineage(
+            server.db,
+            await lineageOf(first.access_token),
+            { by: 'test', reason: 'ended' },
+            new Date(),
+          ),
+        )
+        await committed(
+          endLineage(
+            server.db,
+            await lineageOf(unspent.subjectToken),
+            { by: 'test', reason: 'ended' },
+            new Date(),
+          ),
+        )
         for (const at of [server, second]) {
           expect(await statusesOf(unspent, first.access_token, at)).toEqual([401, 401, 401, 400])
           expect((await bearer(other.access_token, '/scim2/Me', {}, at)).status).toBe(200)
         }
-        await committed(endLineage(server.db, String(jose.decodeJwt(spare.idToken).sid), 'test', new Date()))
+        await committed(
+          endLineage(
+            server.db,
+            String(jose.decodeJwt(spare.idToken).sid),
+            { by: 'test', reason: 'ended' },
+            new Date(),
+          ),
+        )
         for (const at of [server, second])
           expect(await statusesOf(spare, other.access_token, at)).toEqual([401, 401, 401, 400])
         expect(locationOf(await own.get(authorizePath(scenario))).pathname).toBe(

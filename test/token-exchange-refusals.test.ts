@@ -771,7 +771,9 @@ for (const database of databases) {
           .select('lineage_id')
           .where('id', '=', String(jose.decodeJwt(tokens.subjectToken).jti))
           .executeTakeFirstOrThrow()
-        await commit(server.db, [endLineage(server.db, row.lineage_id, 'test', new Date())])
+        await commit(server.db, [
+          endLineage(server.db, row.lineage_id, { by: 'test', reason: 'ended' }, new Date()),
+        ])
         await expectRefusal(() => exchange(server, scenario, tokens), {
           error: 'invalid_request',
           description: refusedText,
@@ -782,7 +784,12 @@ for (const database of databases) {
       test('it refuses one whose sign-in session was ended', async () => {
         const tokens = await obtainSubjectToken(server, scenario)
         await commit(server.db, [
-          endLineage(server.db, String(jose.decodeJwt(tokens.idToken).sid), 'test', new Date()),
+          endLineage(
+            server.db,
+            String(jose.decodeJwt(tokens.idToken).sid),
+            { by: 'test', reason: 'ended' },
+            new Date(),
+          ),
         ])
         await expectRefusal(() => exchange(server, scenario, tokens), {
           error: 'invalid_request',

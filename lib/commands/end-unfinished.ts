@@ -7,6 +7,7 @@
 import { record } from '../audit.ts'
 import { close, commit, write } from '../database/commit.ts'
 import { connect, type Db } from '../database/connect.ts'
+import { endColumns } from '../directory/ending.ts'
 
 const initiator = 'restore'
 
@@ -41,7 +42,7 @@ export const endUnfinished = async (db: Db, backup: string, now: Date): Promise<
     write(
       db
         .updateTable('lineage')
-        .set({ ended_at: at, ended_by: initiator })
+        .set(endColumns({ by: initiator, reason: 'restored' }, now))
         .where('ended_at', 'is', null)
         .where('ends_at', '>', at)
         .where('id', 'in', notStarted),

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { ApplicationRecord } from './application-records.ts'
+import { type Ending, endColumns } from './ending.ts'
 import { counted } from './population.ts'
 
 type Named = Pick<ApplicationRecord, 'id' | 'clientId' | 'organizationId'>
@@ -11,11 +12,11 @@ type Named = Pick<ApplicationRecord, 'id' | 'clientId' | 'organizationId'>
  * Ends what was issued to the application: its grants, its impersonations, its own tokens, those it got by exchange and
  * those that hang on a browser session, which is not the client's and goes on. Requests under way are forgotten.
  */
-export const endIssued = (db: Db, { id, clientId }: Named, by: string, now: Date): readonly Write[] => [
+export const endIssued = (db: Db, { id, clientId }: Named, end: Ending, now: Date): readonly Write[] => [
   write(
     db
       .updateTable('lineage')
-      .set({ ended_at: now.toISOString(), ended_by: by })
+      .set(endColumns(end, now))
       .where('application_id', '=', id)
       .where('ended_at', 'is', null),
   ),
@@ -38,11 +39,11 @@ export const endIssued = (db: Db, { id, clientId }: Named, by: string, now: Date
 ]
 
 /** Ends every impersonation of the application that is under way, its subject tokens included. */
-export const endImpersonations = (db: Db, id: string, by: string, now: Date): Write =>
+export const endImpersonations = (db: Db, id: string, end: Ending, now: Date): Write =>
   write(
     db
       .updateTable('lineage')
-      .set({ ended_at: now.toISOString(), ended_by: by })
+      .set(endColumns(end, now))
       .where('application_id', '=', id)
       .where('kind', '=', 'impersonation')
       .where('ended_at', 'is', null),
@@ -52,7 +53,7 @@ export const endImpersonations = (db: Db, id: string, by: string, now: Date): Wr
 export const removal = async (
   db: Db,
   application: Named & Pick<ApplicationRecord, 'edition'>,
-  by: string,
+  end: Ending,
   now: Date,
 ): Promise<{ readonly writes: readonly Write[]; readonly roles: readonly string[] }> => {
   const { id, edition, organizationId } = application
@@ -72,7 +73,7 @@ export const removal = async (
   return {
     roles,
     writes: [
-      ...endIssued(db, application, by, now),
+      ...endIssued(db, application, end, now),
       write(db.deleteFrom('session_application').where('application_id', '=', id)),
       exactly(roles.length, ofApplication),
       ...counted(db, 'role', organizationId, roles, -1),

@@ -128,7 +128,7 @@ export const switchImpersonationOff = async (
   if (changed.length === 0) return undefined
   const outcome = await change(db, caller, now, {
     writes: [
-      endImpersonations(db, id, 'application-impersonation-disabled', now),
+      endImpersonations(db, id, { by: caller.accountId, reason: 'application-impersonation-disabled' }, now),
       rewritten(db, application, now, { oidc: JSON.stringify(settings) }),
     ],
     events: [applicationEvent('application-impersonation-disabled', id, { name, changed })],

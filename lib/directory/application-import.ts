@@ -48,7 +48,9 @@ export const replaceApplication = async (
   }
   const outcome = await change(db, caller, now, {
     writes: [
-      ...(renamed || secretChanged ? endIssued(db, application, 'application-updated', now) : []),
+      ...(renamed || secretChanged
+        ? endIssued(db, application, { by: caller.accountId, reason: 'application-updated' }, now)
+        : []),
       rewritten(db, application, now, columns),
     ],
     events: [

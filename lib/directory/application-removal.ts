@@ -33,7 +33,12 @@ export const deleteApplication = async (
   const refused = await refuseChange(db, caller, application)
   if (refused) return refused
   const { id, name, clientId, oidc } = application
-  const { writes, roles } = await removal(db, application, 'application-deleted', now)
+  const { writes, roles } = await removal(
+    db,
+    application,
+    { by: caller.accountId, reason: 'application-deleted' },
+    now,
+  )
   const data = { name, ...(oidc ? { clientId } : {}), ...(roles.length > 0 ? { roles } : {}) }
   const outcome = await change(db, caller, now, {
     writes,
@@ -63,7 +68,7 @@ export const removeOAuth = async (
   }
   const outcome = await change(db, caller, now, {
     writes: [
-      ...endIssued(db, application, 'application-protocol-removed', now),
+      ...endIssued(db, application, { by: caller.accountId, reason: 'application-protocol-removed' }, now),
       rewritten(db, application, now, columns),
     ],
     events: [applicationEvent('application-protocol-removed', id, { name, clientId })],

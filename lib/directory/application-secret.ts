@@ -21,7 +21,7 @@ export const regenerateSecret = async (
   const data = { name, clientId, ...(revokedAt === null ? {} : { active: true }) }
   const outcome = await change(db, caller, now, {
     writes: [
-      ...endIssued(db, application, 'application-secret-regenerated', now),
+      ...endIssued(db, application, { by: caller.accountId, reason: 'application-secret-regenerated' }, now),
       rewritten(db, application, now, { client_secret: sealedSecret, revoked_at: null }),
     ],
     events: [applicationEvent('application-secret-regenerated', id, data)],
@@ -44,7 +44,7 @@ export const revokeApplication = async (
   if (revokedAt !== null) return undefined
   const outcome = await change(db, caller, now, {
     writes: [
-      ...endIssued(db, application, 'application-revoked', now),
+      ...endIssued(db, application, { by: caller.accountId, reason: 'application-revoked' }, now),
       rewritten(db, application, now, { revoked_at: now.toISOString() }),
     ],
     events: [applicationEvent('application-revoked', id, { name, clientId })],

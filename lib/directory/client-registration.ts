@@ -111,7 +111,12 @@ export const deleteRegistration = async (
   const { id, clientId, name } = registration
   const lacking = await lacksToManage(db, caller, registration)
   if (lacking.length > 0) return { refused: 'forbidden', lacking }
-  const { writes } = await removal(db, registration, 'client-deleted', now)
+  const { writes } = await removal(
+    db,
+    registration,
+    { by: caller.accountId, reason: 'application-deleted' },
+    now,
+  )
   const outcome = await change(db, caller, now, {
     writes,
     events: [applicationEvent('client-deleted', id, { clientId, name })],

@@ -81,7 +81,13 @@ export const logout = (needs: LogoutNeeds) => {
       const signIns = await findSignIns(db, cookie)
       if (!signIns) return finish(c, [], request)
       const { id, accountId } = signIns.current
-      const { writes, signedIn } = await endSessions(db, n, signIns.all, accountId, now)
+      const { writes, signedIn } = await endSessions(
+        db,
+        n,
+        signIns.all,
+        { by: accountId, reason: 'logout' },
+        now,
+      )
       const outcome = await commit(db, [
         ...writes,
         record(db, now, needs.traceOf(c.req.raw), {

@@ -106,7 +106,12 @@ export const withdrawAuthorizations = async (
       overtake(db, accountId),
       ...applications.flatMap(({ id }) => [
         write(db.deleteFrom('consent').where('account_id', '=', accountId).where('application_id', '=', id)),
-        ...endAuthorizations(db, { accountId, applicationId: id }, caller.accountId, now),
+        ...endAuthorizations(
+          db,
+          { accountId, applicationId: id },
+          { by: caller.accountId, reason: 'consent-withdrawn' },
+          now,
+        ),
       ]),
     ],
     events: [
@@ -138,7 +143,7 @@ export const revokeApplicationTokens = async (
     .executeTakeFirst()
   if (!found) return 'unknown'
   await change(db, caller, now, {
-    writes: endIssued(db, found, caller.accountId, now),
+    writes: endIssued(db, found, { by: caller.accountId, reason: 'application-tokens-revoked' }, now),
     events: [
       {
         event: 'application-tokens-revoked',

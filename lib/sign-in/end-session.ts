@@ -6,7 +6,8 @@ import { exactly, readRevision, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { Account } from '../directory/accounts.ts'
 import { type Application, findClient } from '../directory/applications.ts'
-import { endLineagesOf, endLineagesOnce } from '../tokens/lineage.ts'
+import type { Ending } from '../directory/ending.ts'
+import { endImpersonationsIn, endLineagesOf, endLineagesOnce } from '../tokens/lineage.ts'
 import { subjectIdentifier } from '../tokens/subject-identifier.ts'
 import { hashOf } from '../tokens/token.ts'
 import { addNotice } from './logout-notices.ts'
@@ -122,13 +123,13 @@ export const endSessions = async (
   db: Db,
   n: number,
   sessions: readonly SignIn[],
-  by: string,
+  end: Ending,
   now: Date,
 ): Promise<{ readonly writes: readonly Write[]; readonly signedIn: readonly SignedIn[] }> => {
   const told = await tellApplications(db, n, sessions, now)
-  const ended = chunksOf(sessions).map((chunk) => {
+  const ended = chunksOf(sessions).flatMap((chunk) => {
     const ids = chunk.map(({ id }) => id)
-    return endLineagesOnce(db, ids, by, now)
+    return [endLineagesOnce(db, ids, end, now), endImpersonationsIn(db, ids, end, now)]
   })
   return { writes: [...ended, ...told.writes], signedIn: told.signedIn }
 }
@@ -167,10 +168,10 @@ export const replaceAndTell = async (
 export const endAllOf = async (
   db: Db,
   accountId: string,
-  by: string,
+  end: Ending,
   now: Date,
 ): Promise<readonly Write[]> => {
   const sessions = await living(db).where('session.account_id', '=', accountId).execute()
   const { writes } = await tellApplications(db, await readRevision(db), sessions, now)
-  return [endLineagesOf(db, accountId, by, now), ...writes]
+  return [endLineagesOf(db, accountId, end, now), ...writes]
 }

@@ -3,6 +3,7 @@ import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { prepared, rowsOf } from '../database/prepared.ts'
 import type { Account } from '../directory/accounts.ts'
+import { endColumns } from '../directory/ending.ts'
 import { beginLineage } from '../tokens/lineage.ts'
 import { hashOf, randomValue } from '../tokens/token.ts'
 
@@ -154,8 +155,17 @@ export const replaceSessions = (
   write(
     db
       .updateTable('lineage')
-      .set({ ended_at: now.toISOString(), ended_by: id })
+      .set(endColumns({ by: id, reason: 'other-login' }, now))
       .where('ended_at', 'is', null)
       .where('id', 'in', replacedBy(db, replaced).where('session.account_id', '!=', id)),
+  ),
+  // dead with their session anyway: their own rows say so
+  write(
+    db
+      .updateTable('lineage')
+      .set(endColumns({ by: id, reason: 'other-login' }, now))
+      .where('ended_at', 'is', null)
+      .where('kind', '=', 'impersonation')
+      .where('session_id', 'in', replacedBy(db, replaced).where('session.account_id', '!=', id)),
   ),
 ]

@@ -15,7 +15,13 @@ const livingOf = (db: Db, organizationId: string, accountId: string) =>
     .where('lineage.ended_at', 'is', null)
 
 const end = async (db: Db, caller: Caller, accountId: string, sessions: readonly SignIn[], now: Date) => {
-  const { writes } = await endSessions(db, caller.revision, sessions, caller.accountId, now)
+  const { writes } = await endSessions(
+    db,
+    caller.revision,
+    sessions,
+    { by: caller.accountId, reason: 'session-ended' },
+    now,
+  )
   const [only] = sessions.length === 1 ? sessions : []
   await change(db, caller, now, {
     writes,

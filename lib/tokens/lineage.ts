@@ -6,6 +6,7 @@ import { sql } from 'kysely'
 import { exactly, holds, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting, prepared } from '../database/prepared.ts'
+import { type Ending, endColumns } from '../directory/ending.ts'
 
 /** `grant`: what one authorization gave, its code, access and refresh tokens. */
 export type LineageKind = 'session' | 'impersonation' | 'client' | 'grant'
@@ -66,21 +67,29 @@ export const lineageAlive = (db: Db, lineage: Pick<Lineage, 'id' | 'sessionId'>,
   return lineage.sessionId === null ? [own] : [own, holds(selectNotEnded(db, { id: lineage.sessionId }))]
 }
 
-const endingNow = (db: Db, by: string, now: Date) =>
-  db.updateTable('lineage').set({ ended_at: now.toISOString(), ended_by: by }).where('ended_at', 'is', null)
+const endingNow = (db: Db, end: Ending, now: Date) =>
+  db.updateTable('lineage').set(endColumns(end, now)).where('ended_at', 'is', null)
 
-const ending = (db: Db, id: string, by: string, now: Date) => endingNow(db, by, now).where('id', '=', id)
+const ending = (db: Db, id: string, end: Ending, now: Date) => endingNow(db, end, now).where('id', '=', id)
 
 /** Ends a living lineage, or the commit is lost: of many who do it at once one has done it. */
-export const endLineageOnce = (db: Db, id: string, by: string, now: Date): Write =>
-  exactly(1, ending(db, id, by, now))
+export const endLineageOnce = (db: Db, id: string, end: Ending, now: Date): Write =>
+  exactly(1, ending(db, id, end, now))
 
 /** Ends living lineages, all of them, or the commit is lost. */
-export const endLineagesOnce = (db: Db, ids: readonly string[], by: string, now: Date): Write =>
-  exactly(ids.length, endingNow(db, by, now).where('id', 'in', ids))
+export const endLineagesOnce = (db: Db, ids: readonly string[], end: Ending, now: Date): Write =>
+  exactly(ids.length, endingNow(db, end, now).where('id', 'in', ids))
+
+/**
+ * Ends the impersonations that began in these sessions. They are dead with the session anyway; this says so in their own
+ * rows. It goes behind the write that ends the sessions.
+ */
+export const endImpersonationsIn = (db: Db, sessionIds: readonly string[], end: Ending, now: Date): Write =>
+  write(endingNow(db, end, now).where('session_id', 'in', sessionIds).where('kind', '=', 'impersonation'))
 
 /** Ends a lineage; with a session's, everything that began in it. Ending twice changes nothing. */
-export const endLineage = (db: Db, id: string, by: string, now: Date): Write => write(ending(db, id, by, now))
+export const endLineage = (db: Db, id: string, end: Ending, now: Date): Write =>
+  write(ending(db, id, end, now))
 
 /**
  * Ends every session of an account, every grant of its own, with what outlives its session or waits for its device or
@@ -88,9 +97,9 @@ export const endLineage = (db: Db, id: string, by: string, now: Date): Write => 
  * deletes the account. It reads the account, so on Postgres it is a statement of its own, which sees what was signed in
  * or begun while that write waited for the account's row; and it needs no row that goes with the account.
  */
-export const endLineagesOf = (db: Db, accountId: string, by: string, now: Date): Write =>
+export const endLineagesOf = (db: Db, accountId: string, end: Ending, now: Date): Write =>
   write(
-    endingNow(db, by, now).where('id', 'in', (eb) =>
+    endingNow(db, end, now).where('id', 'in', (eb) =>
       eb
         .selectFrom('lineage as own')
         .leftJoin('account', 'account.id', 'own.account_id')
@@ -116,11 +125,11 @@ export const endLineagesOf = (db: Db, accountId: string, by: string, now: Date):
 export const endAuthorizations = (
   db: Db,
   { accountId, applicationId }: { readonly accountId: string; readonly applicationId: string },
-  by: string,
+  end: Ending,
   now: Date,
 ): readonly Write[] => [
   write(
-    endingNow(db, by, now).where('account_id', '=', accountId).where('application_id', '=', applicationId),
+    endingNow(db, end, now).where('account_id', '=', accountId).where('application_id', '=', applicationId),
   ),
   write(
     db

@@ -52,7 +52,7 @@ export const revocationOf = async (
   // what was rotated or has expired still names its family
   if (kind !== 'session' && (await ownerOf(db, token, kind)) === by) {
     return token.lineageEndsAt > now
-      ? { reach: kind, write: endLineageOnce(db, token.lineageId, by, now) }
+      ? { reach: kind, write: endLineageOnce(db, token.lineageId, { by, reason: 'revoked' }, now) }
       : undefined
   }
   if (!token.alive) return undefined

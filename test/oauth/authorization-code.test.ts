@@ -182,8 +182,8 @@ describe.each(databases)('authorization_code on $name', (database) => {
     await setLocked(server, somebody.id, true)
     const now = new Date()
     await commit(server.db, [
-      endLineage(server.db, session.sessionId, 'test', now),
-      endLineage(server.db, grant.lineageId, 'test', now),
+      endLineage(server.db, session.sessionId, { by: 'test', reason: 'ended' }, now),
+      endLineage(server.db, grant.lineageId, { by: 'test', reason: 'ended' }, now),
     ])
     for (const { value } of [locked, session, grant]) {
       expect(await refusalOf(await redeem(server, client, value))).toEqual([400, 'invalid_grant'])
@@ -235,7 +235,7 @@ describe.each(databases)('authorization_code on $name', (database) => {
     expect(second.scope).toContain('offline_access')
     const now = new Date()
     for (const { sessionId } of [bound, offline]) {
-      await commit(server.db, [endLineage(server.db, sessionId, 'test', now)])
+      await commit(server.db, [endLineage(server.db, sessionId, { by: 'test', reason: 'ended' }, now)])
     }
     expect(await alive(first.refresh_token ?? '')).toBe(false)
     expect(await alive(second.refresh_token ?? '')).toBe(true)

@@ -455,7 +455,9 @@ describe.each(databases)('device authorization on $name', (database) => {
       .where('decision', '=', 'approved')
       .orderBy('id', 'desc')
       .executeTakeFirstOrThrow()
-    await commit(server.db, [endLineage(server.db, row.session_id ?? '', 'test', new Date())])
+    await commit(server.db, [
+      endLineage(server.db, row.session_id ?? '', { by: 'test', reason: 'ended' }, new Date()),
+    ])
     expect(await refusalOf(await poll(ended.device_code))).toEqual([400, 'invalid_grant'])
 
     const without = await newPerson(server, other)
@@ -524,7 +526,9 @@ describe.each(databases)('device authorization on $name', (database) => {
       await approve(begun)
       const tokens = await tokensOf(await poll(begun.device_code))
       const { sid } = jose.decodeJwt(tokens.id_token ?? '')
-      await commit(server.db, [endLineage(server.db, String(sid), 'test', new Date())])
+      await commit(server.db, [
+        endLineage(server.db, String(sid), { by: 'test', reason: 'ended' }, new Date()),
+      ])
       const found = await findToken(server.db, tokens.access_token, new Date())
       expect([asked, found?.alive]).toEqual([asked, lasts])
     }

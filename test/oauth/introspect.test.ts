@@ -286,7 +286,9 @@ for (const database of databases) {
       expect(await ask(impersonated, scenario)).toEqual(inactive)
       const found = await findToken(server.db, access_token, new Date())
       expect((await ask(access_token)).active).toBe(true)
-      await commit(server.db, [endLineage(server.db, found?.lineageId ?? '', 'test', new Date())])
+      await commit(server.db, [
+        endLineage(server.db, found?.lineageId ?? '', { by: 'test', reason: 'ended' }, new Date()),
+      ])
       expect(await ask(access_token)).toEqual(inactive)
       expect(await ask(refresh_token)).toEqual(inactive)
     })

@@ -379,13 +379,25 @@ for (const database of databases) {
       const { browser, sid } = await signIn(server, scenario, quiet)
       const signIns = await findSignIns(db, browser.cookies.get('__Host-mayact-session') ?? '')
       const now = new Date()
-      const { writes, signedIn } = await endSessions(db, 0, signIns?.all ?? [], scenario.impersonator.id, now)
+      const { writes, signedIn } = await endSessions(
+        db,
+        0,
+        signIns?.all ?? [],
+        { by: scenario.impersonator.id, reason: 'ended' },
+        now,
+      )
       expect(signedIn.map(({ application }) => application.clientId)).toEqual([quiet.clientId])
       const late = { id: asking.applicationId, clientId: asking.clientId }
       await commit(db, [...(await rememberApplication(db, sid, late, now))])
       expect(await commit(db, writes)).toBe('lost')
       expect(await isAlive(server, sid)).toBe(true)
-      const again = await endSessions(db, 0, signIns?.all ?? [], scenario.impersonator.id, now)
+      const again = await endSessions(
+        db,
+        0,
+        signIns?.all ?? [],
+        { by: scenario.impersonator.id, reason: 'ended' },
+        now,
+      )
       expect(again.signedIn.length).toBe(2)
       expect(await commit(db, again.writes)).toBe('committed')
       expect(await isAlive(server, sid)).toBe(false)

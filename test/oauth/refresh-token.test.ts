@@ -181,7 +181,9 @@ describe.each(databases)('refresh_token on $name', (database) => {
     const code = await newCode(server, client, somebody, { offline: reason === 'account_inactive' })
     const { refresh_token = '' } = await tokensOf(await redeem(server, client, code.value))
     if (reason === 'ended') {
-      await commit(server.db, [endLineage(server.db, code.sessionId, 'test', new Date())])
+      await commit(server.db, [
+        endLineage(server.db, code.sessionId, { by: 'test', reason: 'ended' }, new Date()),
+      ])
     }
     if (reason === 'account_inactive') {
       const locked_at = new Date().toISOString()
@@ -305,7 +307,7 @@ describe.each(databases)('refresh_token on $name', (database) => {
       for (const one of steps) {
         if (one.do !== 'refresh') {
           const id = one.do === 'revoke' ? first.lineageId : first.sessionId
-          await commit(server.db, [endLineage(server.db, id, 'test', new Date())])
+          await commit(server.db, [endLineage(server.db, id, { by: 'test', reason: 'ended' }, new Date())])
           ended ||= one.do === 'revoke' || !offline
           continue
         }

@@ -305,7 +305,9 @@ for (const database of databases) {
         const plain = await exchanged(server, scenario, delegation(access_token))
         expect(jose.decodeJwt(plain.access_token).act).toEqual({ sub: scenario.impersonator.id })
         // the end of the impersonation is the end of both
-        await commit(server.db, [endLineage(server.db, parent.lineageId, 'test', new Date())])
+        await commit(server.db, [
+          endLineage(server.db, parent.lineageId, { by: 'test', reason: 'ended' }, new Date()),
+        ])
         for (const value of [access_token, body.access_token, plain.access_token]) {
           expect((await rowOf(server, value)).alive).toBe(false)
           await expectRefusal(
@@ -639,9 +641,13 @@ for (const database of databases) {
         const old = await tokenOf(alice, { now, seconds: 8000, lineageSeconds: 8000 })
         const expired = await tokenOf(alice, { now, seconds: 60, lineageSeconds: 8000 })
         const ended = await tokenOf(alice)
-        await commit(server.db, [endLineage(server.db, ended.lineageId, 'test', new Date())])
+        await commit(server.db, [
+          endLineage(server.db, ended.lineageId, { by: 'test', reason: 'ended' }, new Date()),
+        ])
         const signedOut = await tokenOf(alice)
-        await commit(server.db, [endLineage(server.db, signedOut.sessionId, 'test', new Date())])
+        await commit(server.db, [
+          endLineage(server.db, signedOut.sessionId, { by: 'test', reason: 'ended' }, new Date()),
+        ])
         const { accessToken } = await tokenOf(bob)
         for (const [token, what] of [
           [old, 'expired'],
@@ -809,7 +815,9 @@ for (const database of databases) {
       const { accessToken, lineageId } = await tokenOf(alice)
       const actor = await clientToken(server, frontend)
       const racers = Array.from({ length: 100 }, () => ask(server, frontend, delegation(accessToken, actor)))
-      const ended = commit(server.db, [endLineage(server.db, lineageId, 'test', new Date())])
+      const ended = commit(server.db, [
+        endLineage(server.db, lineageId, { by: 'test', reason: 'ended' }, new Date()),
+      ])
       const answers = await Promise.all(racers)
       expect(await ended).toBe('committed')
       const issued: string[] = []

@@ -160,7 +160,9 @@ for (const database of databases) {
           const token = tokens[one.of % tokens.length]
           const id = one.do === 'revoke' ? token?.lineageId : token?.sessionId
           if (!id) continue
-          expect(await commit(server.db, [endLineage(server.db, id, 'test', new Date())])).toBe('committed')
+          expect(
+            await commit(server.db, [endLineage(server.db, id, { by: 'test', reason: 'ended' }, new Date())]),
+          ).toBe('committed')
           dead.add(id)
           continue
         }

@@ -42,7 +42,7 @@ const replayed = (
 ): GrantAnswer => ({
   refused: invalid(),
   writes: [
-    endLineage(db, code.lineageId, 'authorization-code-replayed', now),
+    endLineage(db, code.lineageId, { by: 'system', reason: 'authorization-code-replayed' }, now),
     record(db, now, trace, {
       event: 'authorization-code-replayed',
       initiator: client.clientId,
