@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { runScript } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { Log } from '../log.ts'
+import { importTasks } from './import/task.ts'
 
 /** sun_path holds 108 bytes on Linux, 104 on macOS. */
 const longestPath = 103
@@ -86,6 +87,7 @@ export const listenForCommands = async (
         log.info('a script was executed by mayact db exec')
         return 'done'
       },
+      ...importTasks(db),
       ...further,
     }),
   )

@@ -12,6 +12,8 @@ const usage = `mayact: an authorization server for user impersonation
   mayact [serve] [--config deployment.toml]   the server
   mayact migrate [--config FILE]              creates or upgrades the tables
   mayact db exec SCRIPT [--config FILE]       runs an SQL script in one transaction
+  mayact import FILE [--dry-run]              users from CSV or JSON Lines; a second run goes on where one ended
+         [--report FILE] [--again]            refused lines as JSON Lines; from the first line, whatever was done
   mayact check [--json] [--mail]              what is wrong or missing, and the call that mends it
   mayact demo [--json] [--keep]               plays an impersonation on a server of its own and shows it
   mayact backup FILE [--config FILE]          a checked copy of the SQLite database, of a running server too
@@ -47,6 +49,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'audit verify': async () => (await import('./audit.ts')).verifyCommand,
   'audit export': async () => (await import('./audit.ts')).exportCommand,
   'audit keys': async () => (await import('./audit.ts')).keysCommand,
+  import: async () => (await import('./import.ts')).importCommand,
   check: async () => (await import('./check.ts')).check,
   demo: async () => (await import('./demo.ts')).demo,
   backup: async () => (await import('./backup.ts')).backup,
@@ -65,6 +68,9 @@ const flags: ReadonlySet<string> = new Set([
   '--keys',
   '--from',
   '--to',
+  '--dry-run',
+  '--report',
+  '--again',
 ])
 
 const read = (words: readonly string[], environment: Environment) => {
