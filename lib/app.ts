@@ -6,6 +6,7 @@ import { type GuardNeeds, open } from './access/guard.ts'
 import { allowedMethods } from './allowed-methods.ts'
 import { api } from './api/api.ts'
 import type { Trace } from './audit.ts'
+import { limitBody } from './bounded-body.ts'
 import { clientAddressReader, trustedPeerReader } from './client-address.ts'
 import type { Config } from './config.ts'
 import { readRevision } from './database/commit.ts'
@@ -92,13 +93,13 @@ export const app = (needs: AppNeeds): App => {
     },
     log: (message, details) => ('err' in details ? log.error(details, message) : log.info(details, message)),
   }
-  const doors = { db, guard, organization, baseUrl }
-  const page = pages({ db, traceOf, log })
+  const page = pages({ db, traceOf, log, reasons: config.impersonation })
   /** The routes with the handlers they were made with, which a door's error handler is wrapped around. */
   const routes = () => server.routes.map((route) => ({ ...route, handler: findTargetHandler(route.handler) }))
   /** Made when somebody first asks for it. */
   const describeApis = once(() => openApiDocument({ routes: routes(), baseUrl, version }))
   const allowedAt = allowedMethods(() => server.routes)
+  const doors = { db, guard, organization, baseUrl, allowedAt }
   const server: Hono = new Hono()
     .get(
       '/api/openapi.json',
@@ -201,6 +202,7 @@ export const app = (needs: AppNeeds): App => {
           ? incoming
           : new Request(new URL(`${place.path}${url.search}`, url).href, incoming)
       traces.set(request, trace)
+      limitBody(request, config.server.maxBodySize)
       const certificate = certificateHeader && incoming.headers.get(certificateHeader)
       if (certificate && isTrusted(peer)) certificates.set(request, certificate)
       return secured(await withCors(db, request, place.path, async () => server.fetch(request)), trace)

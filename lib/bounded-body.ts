@@ -22,3 +22,25 @@ export const readBounded = async (
   }
   return Buffer.concat(chunks)
 }
+
+/** What is read of a request of which nobody said more. */
+const usualLimit = 1_048_576
+const limits = new WeakMap<Request, number>()
+
+/** How many bytes the body of a request may have. */
+export const bodyLimit = (request: Request): number => limits.get(request) ?? usualLimit
+
+/** Says how many it may have. */
+export const limitBody = (request: Request, most: number): void => {
+  limits.set(request, most)
+}
+
+// a request that lost its race is handled again, its body can be read only once
+const bodies = new WeakMap<Request, ReturnType<typeof readBounded>>()
+
+/** The same as `readBounded` for a request that may be handled several times. */
+export const bodyOf = (request: Request, most = bodyLimit(request)): ReturnType<typeof readBounded> => {
+  const reading = bodies.get(request) ?? readBounded(request, most)
+  bodies.set(request, reading)
+  return reading
+}

@@ -553,16 +553,20 @@ for (const database of databases) {
     })
 
     test('keys that would reach a prototype do no harm', async () => {
-      const body = `{"name":"proto","__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},
-        "advancedConfigurations":{"__proto__":{"skipLoginConsent":true},"toString":"x"}}`
-      const response = await server.request(path, {
-        method: 'POST',
-        headers: {
-          Authorization: 'Basic YWRtaW46YWRtaW4=',
-          'Content-Type': 'application/json; charset=UTF-8',
-        },
-        body,
-      })
+      const create = (body: string) =>
+        server.request(path, {
+          method: 'POST',
+          headers: {
+            Authorization: 'Basic YWRtaW46YWRtaW4=',
+            'Content-Type': 'application/json; charset=UTF-8',
+          },
+          body,
+        })
+      const disguised = '{"name":"proto","advancedConfigurations":{"__proto__":{"skipLoginConsent":true}}}'
+      await expectRefusal(server, () => create(disguised), { status: 400, code: 'UE-10000' })
+      const response = await create(
+        '{"name":"proto","constructor":{"prototype":{"polluted":1}},"advancedConfigurations":{"toString":"x"}}',
+      )
       expect(response.status).toBe(201)
       const application = await read(new URL(response.headers.get('Location') ?? '').pathname)
       expect(application).toMatchObject({ advancedConfigurations: { skipLoginConsent: false } })

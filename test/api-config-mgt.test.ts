@@ -142,7 +142,9 @@ for (const database of databases) {
       ['a broken surrogate', '{"name":"a\\ud800"}', 400, 'UE-10000', format],
       ['what is not UTF-8', new Uint8Array([0x22, 0xff, 0x22]), 400, 'UE-10000', format],
       ['brackets without end', '['.repeat(100_000), 400, 'UE-10000', format],
-      ['more than 1 MiB', JSON.stringify({ name: 'x'.repeat(1_048_577) }), 413, 'UE-10000', /1 MiB/],
+      ['a prototype', '{"name":"PROTO","__proto__":{"description":"x"}}', 400, 'UE-10000', undefined],
+      ['a number without end', '{"name":"x","links":[1e999]}', 400, 'UE-10000', undefined],
+      ['more than 1 MiB', JSON.stringify({ name: 'x'.repeat(1_048_577) }), 413, 'UE-10000', /1048576 bytes/],
     ])('it refuses %s', async (_, body, status, code, description) => {
       await expectRefusal(server, () => post(body), { status, code, description })
     })
@@ -164,13 +166,6 @@ for (const database of databases) {
     test('it refuses another media type', async () => {
       const headers = { 'Content-Type': 'text/plain' }
       await expectRefusal(server, () => post('{"name":"x"}', headers), { status: 415, code: 'UE-10000' })
-    })
-
-    test('it takes no harm from __proto__', async () => {
-      const response = await post('{"name":"PROTO","__proto__":{"description":"polluted"}}')
-      expect(response.status).toBe(201)
-      expect(await response.json()).not.toHaveProperty('description')
-      expect(Object.hasOwn(Object.prototype, 'description')).toBe(false)
     })
 
     test('it tells the unauthenticated nothing', async () => {

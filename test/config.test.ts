@@ -77,6 +77,7 @@ describe('an empty file', () => {
         baseUrl: 'https://localhost:9443',
         tls: { enabled: true },
         trustedProxies: [],
+        maxBodySize: 1_048_576,
         metrics: 'loopback',
         hosts: ['localhost:9443', '127.0.0.1:9443', '[::1]:9443'],
       },

@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import type { GuardNeeds } from '../access/guard.ts'
 import type { Db } from '../database/connect.ts'
 import type { Vault } from '../keys/secrets.ts'
@@ -15,7 +15,7 @@ import { registerPath } from './dcr/registered.ts'
 import type { RegistrationRules } from './dcr/request.ts'
 import { gate } from './gate.ts'
 import { oidcScopes } from './oidc-scopes.ts'
-import { Problem, render, unexpected } from './problem.ts'
+import { Problem, render, unexpected, wrongMethod } from './problem.ts'
 import { users } from './users/users.ts'
 
 export interface ApiNeeds {
@@ -25,6 +25,8 @@ export interface ApiNeeds {
   readonly organization: { readonly id: string; readonly name: string }
   /** Absolute, without a trailing slash; `Location` starts with it. */
   readonly baseUrl: string
+  /** Which methods a path of this server has. */
+  allowedAt(path: string): readonly string[]
   /** What the deployment says about the OAuth settings of every application. */
   readonly oauthRules: OAuthRules
   /** How many applications there can be. */
@@ -54,12 +56,14 @@ export const api = (needs: ApiNeeds) => {
     .all(
       '*',
       // an unknown path tells nothing to who is not signed in
-      guarded(undefined, async () => {
+      guarded(undefined, async (_, c: Context) => {
+        const allowed = needs.allowedAt(c.req.path)
+        if (allowed.length > 0) return wrongMethod(c, allowed, needs.guard.traceOf(c.req.raw).id)
         throw new Problem({
           status: 404,
           code: '404',
           message: 'Not Found',
-          description: 'There is nothing at this path for this method.',
+          description: 'There is nothing at this path.',
         })
       }),
     )

@@ -45,3 +45,15 @@ export const render = (c: Context, { code, message, description, status }: Probl
   c.header('Cache-Control', 'no-store')
   return c.json({ code, message, description, traceId }, status)
 }
+
+/** Of a path that has other methods (RFC 9110 §15.5.6). */
+export const wrongMethod = (c: Context, allowed: readonly string[], traceId: string): Response => {
+  c.header('Allow', allowed.join(', '))
+  const problem = new Problem({
+    status: 405,
+    code: '405',
+    message: 'Method Not Allowed',
+    description: `This path has ${allowed.join(', ')}.`,
+  })
+  return render(c, problem, traceId)
+}

@@ -2,8 +2,11 @@
 import type { Log } from '../log.ts'
 import { listeningSockets, openSteering, type Steer } from './steer.ts'
 
-/** Larger than any request of ours, a file of the configuration store aside; the doors set their own, smaller limits. */
-const largestBody = 2_097_152
+/**
+ * Larger than any request of ours, so that the doors refuse in their own words: they set their own, smaller limits, and
+ * of a body that nobody reads no more is taken than the socket holds.
+ */
+const largestBody = 1_073_741_824
 /** A connection that began with the old certificate has so long to send its first request. */
 const handoverMilliseconds = 1_000
 
@@ -27,7 +30,6 @@ export const startListener = (
   tls: Pair | undefined,
   answer: (request: Request, address: string) => Promise<Response>,
   log: Log,
-  largestFile = 0,
 ): Listener => {
   const listen = (pair: Pair | undefined) =>
     Bun.serve({
@@ -35,7 +37,7 @@ export const startListener = (
       port: place.port,
       reusePort: pair !== undefined,
       ...(pair ? { tls: { cert: pair.cert, key: pair.key } } : {}),
-      maxRequestBodySize: largestBody + largestFile,
+      maxRequestBodySize: largestBody,
       development: false,
       fetch: (request, self) => answer(request, self.requestIP(request)?.address ?? 'unknown'),
     })

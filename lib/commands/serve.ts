@@ -126,7 +126,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
       telemetry.observe(request, address, () =>
         requests.take(request, () => live.server.fetch(request, address)),
       )
-    listener = startListener(config.server, tls, answer, log, config.configurationStore.largestFile)
+    listener = startListener(config.server, tls, answer, log)
   } catch {
     await plugins.remove()
     await logoutSender.stop()

@@ -104,6 +104,7 @@ const server = z.strictObject({
   node_ip: host.optional(),
   data: text.default('data'),
   trusted_proxies: z.array(network).default([]),
+  max_body_size: z.int().min(4_096).max(67_108_864).default(1_048_576),
   metrics: z.enum(['loopback', 'everybody', 'off']).default('loopback'),
   tls: z
     .strictObject({

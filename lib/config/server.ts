@@ -15,6 +15,8 @@ export interface Server {
     | { readonly enabled: false }
   /** Addresses and networks (CIDR) whose `X-Forwarded-…` headers are believed. */
   readonly trustedProxies: readonly string[]
+  /** The largest body that the management APIs and SCIM read, in bytes. */
+  readonly maxBodySize: number
   /** Who may read /metrics. */
   readonly metrics: 'loopback' | 'everybody' | 'off'
   /** The Host headers that are answered, in lower case. */
@@ -88,6 +90,7 @@ export const serverOf = (draft: Draft): Server => {
     baseUrl: `${base.origin}${base.pathname}`.replace(/\/+$/, ''),
     tls: server.tls.enabled ? { enabled: true, ...certificate(draft) } : { enabled: false },
     trustedProxies: server.trusted_proxies,
+    maxBodySize: server.max_body_size,
     metrics: server.metrics,
     hosts: hostsOf(scheme, hostname, port, base),
   }

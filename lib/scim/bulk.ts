@@ -4,6 +4,7 @@
  */
 import { type Context, Hono } from 'hono'
 import { partOf } from '../access/within.ts'
+import { bodyLimit, limitBody } from '../bounded-body.ts'
 import { isObject } from '../directory/attributes.ts'
 import { type BulkOperation, readBulk } from './bulk-body.ts'
 import { orderOf, referencesIn, resolve } from './bulk-references.ts'
@@ -41,6 +42,7 @@ const perform = async (
     headers,
     ...(method === 'DELETE' ? {} : { body: JSON.stringify(data) }),
   })
+  limitBody(request, bodyLimit(whole))
   const response = await parts.fetch(partOf(whole, request))
   const text = await response.text()
   const body: unknown = text === '' ? undefined : JSON.parse(text)

@@ -1,6 +1,7 @@
 /** What this service provider can do (RFC 7644 §4): for anybody, and its schemas for whoever is signed in. */
 import { type Context, Hono } from 'hono'
 import { open } from '../access/guard.ts'
+import { bodyLimit } from '../bounded-body.ts'
 import { mostOperations } from './bulk-body.ts'
 import { ScimError } from './error.ts'
 import { largestCount } from './list.ts'
@@ -9,15 +10,13 @@ import * as operations from './resource-operations.ts'
 import type { Route } from './route.ts'
 import { resourceTypes, schemaResources } from './schemas.ts'
 
-const largestBody = 1_048_576
-
 type Resource = Readonly<Record<string, unknown>>
 
-const serviceProviderConfig = (baseUrl: string): Resource => ({
+const serviceProviderConfig = (baseUrl: string, maxPayloadSize: number): Resource => ({
   schemas: ['urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig'],
   documentationUri: `${baseUrl}/api/docs`,
   patch: { supported: true },
-  bulk: { supported: true, maxOperations: mostOperations, maxPayloadSize: largestBody },
+  bulk: { supported: true, maxOperations: mostOperations, maxPayloadSize },
   filter: { supported: true, maxResults: largestCount },
   changePassword: { supported: true },
   sort: { supported: true },
@@ -75,7 +74,7 @@ export const serviceProvider = (baseUrl: string) =>
     open(async (c: Context) => {
       requireMediaTypes(c)
       refuseFilter(c)
-      return answer(c, 200, serviceProviderConfig(baseUrl))
+      return answer(c, 200, serviceProviderConfig(baseUrl, bodyLimit(c.req.raw)))
     }, operations.getServiceProviderConfig),
   )
 

@@ -1,9 +1,11 @@
-/** Media types, and the body of a request: JSON of at most a mebibyte. */
+/** Media types, and the body of a request: JSON, no larger than the deployment says. */
 import type { Context } from 'hono'
+import { bodyLimit, bodyOf } from '../bounded-body.ts'
 import { isObject } from '../directory/attributes.ts'
+import { isStorable, parseHarmless } from '../harmless-json.ts'
 import { bad, ScimError, scimContentType } from './error.ts'
 
-const largestBody = 1_048_576
+export { isStorable }
 
 const essence = (type: string) => type.split(';', 1)[0]?.trim().toLowerCase() ?? ''
 
@@ -30,43 +32,13 @@ export const requireMediaTypes = (c: Context): void => {
   }
 }
 
-/** Kept because the gate may run a handler again, and a body can be read only once. */
-const bodies = new WeakMap<Request, Promise<Uint8Array>>()
-
-const tooLarge = () => new ScimError(413, `The request is larger than ${largestBody} bytes.`)
-
-const read = async (request: Request): Promise<Uint8Array> => {
-  if (Number(request.headers.get('content-length') ?? 0) > largestBody) throw tooLarge()
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength
-    if (size > largestBody) throw tooLarge()
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
-
-/** Text that both databases can hold: well-formed, and without NUL. */
-export const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0')
-
-const parseJson = (bytes: Uint8Array): unknown =>
-  JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes), (key, value: unknown) => {
-    if (!isStorable(key) || (typeof value === 'string' && !isStorable(value))) {
-      throw new Error('contains NUL or a broken surrogate')
-    }
-    return value
-  })
-
 /** The request's body, which must be a JSON object. */
 export const readBody = async (c: Context): Promise<Readonly<Record<string, unknown>>> => {
-  const { raw } = c.req
-  const reading = bodies.get(raw) ?? read(raw)
-  bodies.set(raw, reading)
-  const bytes = await reading
+  const bytes = await bodyOf(c.req.raw)
+  if (!bytes) throw new ScimError(413, `The request is larger than ${bodyLimit(c.req.raw)} bytes.`)
   let value: unknown
   try {
-    value = parseJson(bytes)
+    value = parseHarmless(bytes)
   } catch (cause) {
     throw bad('invalidSyntax', 'Request is unparsable, syntactically incorrect, or violates schema.', {
       cause,

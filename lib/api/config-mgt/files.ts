@@ -33,11 +33,11 @@ const textOf = ({ content }: Part): string | undefined => {
 
 /** The file and its name out of the form. Throws `Problem`. */
 const readForm = async (c: Context, largestFile: number) => {
-  const tooLarge = () => invalidRequest(`The file is larger than ${largestFile} bytes.`, { status: 413 })
+  const tooLarge = `The file is larger than ${largestFile} bytes.`
   const boundary = boundaryOf(c.req.header('content-type') ?? '')
   if (boundary === undefined)
     throw invalidRequest('The request body must be multipart/form-data with a boundary.', { status: 415 })
-  const body = await bytesOf(c.req.raw, { largest: largestFile + formBytes, tooLarge })
+  const body = await bytesOf(c.req.raw, largestFile + formBytes, tooLarge)
   const parts = partsOf(body, boundary)
   const only = (name: string) => {
     const named = parts?.filter((part) => part.name === name) ?? []
@@ -50,7 +50,7 @@ const readForm = async (c: Context, largestFile: number) => {
   if (name.trim() === '' || name.length > longestName || !isStorable(name))
     throw configurationProblem('CONFIGM_00045', 'file-name')
   if (!file) throw configurationProblem('CONFIGM_00045', 'resourceFile')
-  if (file.content.byteLength > largestFile) throw tooLarge()
+  if (file.content.byteLength > largestFile) throw invalidRequest(tooLarge, { status: 413 })
   return { name, value: file.content }
 }
 
