@@ -2,12 +2,14 @@ import { type Context, Hono } from 'hono'
 import type { GuardNeeds } from '../access/guard.ts'
 import type { Db } from '../database/connect.ts'
 import type { Vault } from '../keys/secrets.ts'
+import type { OutboundRules } from '../outbound.ts'
 import { allScopes } from './api-resources/all-scopes.ts'
 import { apiResources } from './api-resources/api-resources.ts'
 import { apiResourceCollections } from './api-resources/collections.ts'
 import { allDetailsTypes } from './api-resources/details-types.ts'
 import { applications } from './applications/applications.ts'
 import type { OAuthRules } from './applications/oauth-settings.ts'
+import { audit } from './audit/audit.ts'
 import { configMgt } from './config-mgt/config-mgt.ts'
 import { configs } from './configs.ts'
 import { registration } from './dcr/dcr.ts'
@@ -17,6 +19,7 @@ import { gate } from './gate.ts'
 import { oidcScopes } from './oidc-scopes.ts'
 import { Problem, render, unexpected, wrongMethod } from './problem.ts'
 import { users } from './users/users.ts'
+import { webhooks } from './webhooks/webhooks.ts'
 
 export interface ApiNeeds {
   readonly db: Db
@@ -33,6 +36,8 @@ export interface ApiNeeds {
   readonly mostApplications: number
   /** The largest file of the configuration store, in bytes. */
   readonly largestFile: number
+  /** Where webhooks may be. */
+  readonly outbound: OutboundRules
   /** How long a browser session may idle, in seconds. */
   readonly sessionIdleSeconds: number
   /** Undefined when clients cannot register. */
@@ -50,7 +55,9 @@ export const api = (needs: ApiNeeds) => {
     .route('/server/v1/authorization-details-types', allDetailsTypes(needs))
     .route('/server/v1/meta/api-resource-collections', apiResourceCollections(needs))
     .route('/server/v1/applications', applications(needs))
+    .route('/server/v1/audit', audit(needs))
     .route('/server/v1/oidc/scopes', oidcScopes(needs))
+    .route('/server/v1/webhooks', webhooks(needs))
     .route('/users', users(needs))
     .route(registerPath, needs.registration ? registration(needs, needs.registration) : new Hono())
     .all(
