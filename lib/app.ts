@@ -118,6 +118,7 @@ export const app = (needs: AppNeeds): App => {
         largestFile: config.configurationStore.largestFile,
         mostApplications: config.applications.most,
         sessionIdleSeconds: config.session.idleSeconds,
+        outbound: config.oauth.outbound,
         oauthRules: {
           lifetimes: config.oauth.tokenValidation,
           furtherGrantTypes: needs.plugins?.grantTypes.map(({ type }) => type) ?? [],

@@ -3,6 +3,7 @@ import type { GuardNeeds } from '../access/guard.ts'
 import type { Db } from '../database/connect.ts'
 import type { Vault } from '../keys/secrets.ts'
 import type { OutboundRules } from '../outbound.ts'
+import type { OutboundRules } from '../outbound.ts'
 import { allScopes } from './api-resources/all-scopes.ts'
 import { apiResources } from './api-resources/api-resources.ts'
 import { apiResourceCollections } from './api-resources/collections.ts'
@@ -20,6 +21,7 @@ import { oidcScopes } from './oidc-scopes.ts'
 import { Problem, render, unexpected, wrongMethod } from './problem.ts'
 import { users } from './users/users.ts'
 import { webhooks } from './webhooks/webhooks.ts'
+import { webhooks } from './webhooks/webhooks.ts'
 
 export interface ApiNeeds {
   readonly db: Db
@@ -36,6 +38,8 @@ export interface ApiNeeds {
   readonly mostApplications: number
   /** The largest file of the configuration store, in bytes. */
   readonly largestFile: number
+  /** Where webhooks may be. */
+  readonly outbound: OutboundRules
   /** Where webhooks may be. */
   readonly outbound: OutboundRules
   /** How long a browser session may idle, in seconds. */
@@ -57,6 +61,7 @@ export const api = (needs: ApiNeeds) => {
     .route('/server/v1/applications', applications(needs))
     .route('/server/v1/audit', audit(needs))
     .route('/server/v1/oidc/scopes', oidcScopes(needs))
+    .route('/server/v1/webhooks', webhooks(needs))
     .route('/server/v1/webhooks', webhooks(needs))
     .route('/users', users(needs))
     .route(registerPath, needs.registration ? registration(needs, needs.registration) : new Hono())

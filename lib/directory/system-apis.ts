@@ -114,6 +114,7 @@ export const systemApis: readonly ApiResourceDefinition[] = [
   tenant('/api/server/v1/notification', 'Notification Templates API', 'template_mgt', crud),
   tenant('/api/server/v(.*)/notification-senders', 'Notification Senders API', 'notification_senders', crud),
   tenant('/api/server/v1/webhooks', 'Webhook Management API', 'webhook', crud),
+  tenant('/api/server/v1/webhooks', 'Webhook Management API', 'webhook', crud),
   tenant('/api/users/v1/(.*)sessions', 'Session Management API', 'session', ['view', 'delete']),
   tenant('/api/users/v(.*)authorized-apps', 'Authorized Applications API', 'user_authorizedapp', [
     'view',
