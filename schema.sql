@@ -43,8 +43,8 @@ create table account (
 );
 
 create index account_email on account (lower(email));
--- lists are in the order of the last three letters of the id, which are random: see population
-create index account_block on account (organization_id, substr(id, 34), id);
+-- lists are in the order of the last two letters of the id, which are random: see population
+create index account_block on account (organization_id, substr(id, 35), id);
 create index account_created on account (organization_id, created_at, id);
 create index account_modified on account (organization_id, modified_at, id);
 create index account_locked on account (organization_id, id) where locked_at is not null;
@@ -64,7 +64,7 @@ create table account_value (
 
 create index account_value_found on account_value (organization_id, path, value_key, account_id);
 
--- How many users, groups and roles there are, by the last three letters of their ids: a list finds its place by it.
+-- How many users, groups and roles there are, by the last two letters of their ids: a list finds its place by it.
 create table population (
   -- 'account', 'user_group' or 'role'
   kind text not null,
@@ -160,7 +160,7 @@ create table account_role (
 );
 
 create index account_role_role on account_role (role_id);
-create index role_block on role (organization_id, substr(id, 34), id);
+create index role_block on role (organization_id, substr(id, 35), id);
 
 create table user_group (
   id text primary key not null,
@@ -177,7 +177,7 @@ create table user_group (
 );
 
 create index user_group_external on user_group (organization_id, external_id) where external_id is not null;
-create index user_group_block on user_group (organization_id, substr(id, 34), id);
+create index user_group_block on user_group (organization_id, substr(id, 35), id);
 
 create table group_member (
   account_id text not null references account (id) on delete cascade,

@@ -28,7 +28,10 @@ export interface Deployment {
   readonly process: Bun.Subprocess
   /** Milliseconds from its start to the first 200 on discovery. */
   readonly readyAfter: number
-  restart(): Promise<Deployment>
+  /** The folder that it runs in. */
+  readonly directory: string
+  /** Stops it, does something meanwhile, and starts it again. */
+  restart(meanwhile?: () => Promise<void>): Promise<Deployment>
   stop(): Promise<void>
 }
 
@@ -78,8 +81,10 @@ export const deploy = async ({
       origin,
       process: child,
       readyAfter,
-      async restart() {
+      directory,
+      async restart(meanwhile) {
         await end()
+        await meanwhile?.()
         return start()
       },
       async stop() {

@@ -24,15 +24,15 @@ export const rawSignatures = async (algorithm: 'RS256' | 'ES256', seconds: numbe
   })
 }
 
-/** Requests a second that an empty server in another process answers, 32 clients. */
-export const rawHttp = async (seconds: number): Promise<Measured> => {
+/** Requests a second that an empty server in another process answers, 32 clients unless said. */
+export const rawHttp = async (seconds: number, clients = 32): Promise<Measured> => {
   const code =
     "const s = Bun.serve({ port: 0, hostname: '127.0.0.1', async fetch(r) { return new Response(await r.text()) } }); console.log(s.port)"
   const child = Bun.spawn([process.execPath, '-e', code], { stdout: 'pipe' })
   const first = await child.stdout.getReader().read()
   const port = Number(new TextDecoder().decode(first.value))
   const body = 'x'.repeat(1800)
-  const measured = await closedLoop(32, seconds, async () => {
+  const measured = await closedLoop(clients, seconds, async () => {
     await (await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body })).text()
   })
   child.kill()
