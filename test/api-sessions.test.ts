@@ -211,7 +211,7 @@ for (const database of databases) {
         const { result } = await nothingElse(
           server.db,
           {
-            lineage: { changed: 2 },
+            lineage: { changed: 3 },
             session_application: { removed: 1 },
             logout_notice: { added: 1 },
             audit: { added: 1 },

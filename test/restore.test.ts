@@ -80,7 +80,7 @@ for (const [name, database, end] of ways) {
       const lineages = await db
         .selectFrom('lineage')
         .leftJoin('impersonation', 'lineage_id', 'lineage.id')
-        .select(['kind', 'started_at', 'ended_by'])
+        .select(['kind', 'started_at', 'lineage.ended_by'])
         .execute()
       const which = lineages.map(
         ({ kind, started_at, ended_by }) => `${kind} ${started_at !== null} ${ended_by}`,

@@ -1,7 +1,7 @@
 -- `mayact db exec after-restore.sql`, on a Postgres that was restored, before a server starts on it: ends what was
 -- authorized but not started, browser sessions, pending logins, codes and device codes, as `mayact restore` does for SQLite.
 update lineage
-  set ended_at = to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), ended_by = 'restore'
+  set ended_at = to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), ended_by = 'restore', end_reason = 'restored'
   where ended_at is null and id in (select lineage_id from impersonation where started_at is null);
 update session
   set ends_at = to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')

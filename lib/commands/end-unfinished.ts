@@ -26,7 +26,7 @@ const unfinished = async (db: Db, at: string) => {
     .innerJoin('impersonation', 'impersonation.lineage_id', 'lineage.id')
     .select('lineage.id')
     .where('started_at', 'is', null)
-    .where('ended_at', 'is', null)
+    .where('lineage.ended_at', 'is', null)
     .where('ends_at', '>', at)
     .execute()
   const sessions = await db.selectFrom('session').select('id').where('ends_at', '>', at).execute()

@@ -81,6 +81,8 @@ const oidcSettings = z.object({
       requireSignedRequestObject: flag,
       requestUris: z.array(z.string()).default([]),
       requestedSubjectByParOnly: flag,
+      requireImpersonationReason: flag,
+      requireImpersonationTicket: flag,
       defaultMaxAge: z.int().min(0).nullish(),
       requireAuthTime: flag,
       defaultAcrValues: z.array(z.string()).default([]),
@@ -93,6 +95,7 @@ const oidcSettings = z.object({
       logoUri: text,
       policyUri: text,
       tosUri: text,
+      impersonationMaxDuration: seconds(0),
     })
     .prefault({}),
   subjectToken: z.object({ enable: flag, applicationSubjectTokenExpiryInSeconds: seconds(180) }).prefault({}),

@@ -89,6 +89,20 @@ const givenUpMail = (db: Db, now: Date): Rule => {
   }
 }
 
+/** Refusals, which hang on no lineage. */
+const refusedImpersonations = (db: Db, now: Date): Rule => {
+  const old = db
+    .selectFrom('impersonation')
+    .select('id')
+    .where('refused_at', '<', before(now, 30 * day))
+    .orderBy('refused_at')
+  return {
+    name: 'refused impersonations',
+    due: () => found(old.limit(1)),
+    remove: (limit) => write(db.deleteFrom('impersonation').where('id', 'in', old.limit(limit))),
+  }
+}
+
 /** Logout notices that nobody will send any more, as `column` says since when. */
 const oldNotices =
   (name: string, column: 'sent_at' | 'gave_up_at', kept: number) =>
@@ -105,6 +119,22 @@ const oldNotices =
     }
   }
 
+/** Deliveries to webhooks that nobody will send any more, as `column` says since when. */
+const oldDeliveries =
+  (name: string, column: 'sent_at' | 'gave_up_at') =>
+  (db: Db, now: Date): Rule => {
+    const old = db
+      .selectFrom('webhook_delivery')
+      .select('id')
+      .where(column, '<', before(now, 30 * day))
+      .orderBy(column)
+    return {
+      name,
+      due: () => found(old.limit(1)),
+      remove: (limit) => write(db.deleteFrom('webhook_delivery').where('id', 'in', old.limit(limit))),
+    }
+  }
+
 /** The rules in an order in which nothing that is left points to what is gone. */
 export const rules = (db: Db, now: Date): readonly Rule[] =>
   [
@@ -116,10 +146,13 @@ export const rules = (db: Db, now: Date): readonly Rule[] =>
     // once the value itself has expired it is refused for that
     expired('used values', 'used_value', 'hash', 0),
     loginFailures,
+    refusedImpersonations,
     sentMail,
     givenUpMail,
     oldNotices('sent logout notices', 'sent_at', day),
     oldNotices('given-up logout notices', 'gave_up_at', 30 * day),
+    oldDeliveries('delivered messages to webhooks', 'sent_at'),
+    oldDeliveries('dead letters of webhooks', 'gave_up_at'),
   ].map((rule) => rule(db, now))
 
 /** How long the lineage of each kind stays after its end. */

@@ -14,6 +14,7 @@ import { beginLineage, lineageAlive } from '../tokens/lineage.ts'
 import { mintSubjectToken } from '../tokens/subject-token.ts'
 import { type Confirmation, type FoundToken, randomValue, storeToken } from '../tokens/token.ts'
 import type { Asked, Refused } from './decide.ts'
+import { newId } from './ids.ts'
 import { type MailOrigin, startedNotice } from './notification.ts'
 
 export interface Lifetimes {
@@ -93,6 +94,14 @@ const saidOf = ({ reason, ticket }: Pick<Asked, 'reason' | 'ticket'>) => ({
   ...(ticket === undefined ? {} : { impersonationTicket: ticket }),
 })
 
+type RefusedRequest = Omit<Asked, 'sessionId' | 'revision'>
+
+interface RefusalPlace {
+  readonly applicationId?: string | undefined
+  readonly organizationId: string
+  readonly impersonationId?: string | undefined
+}
+
 const auditData = (approval: Approval, impersonationId: string) => ({
   clientId: approval.application.clientId,
   subject: approval.subject.id,
@@ -137,12 +146,13 @@ export const beginImpersonation = async (
   now: Date,
 ): Promise<{ subjectToken: Minted; writes: Write[] }> => {
   const approval = redeemApproval(approved, 'authorize')
-  const id = Bun.randomUUIDv7()
+  const id = newId(now)
   const lineageId = Bun.randomUUIDv7()
   const subjectToken = await mintSubjectToken(db, issuer, approval, { id, lineageId, ...bound }, now)
   const latest = plusSeconds(subjectToken.expiresAt, accessSeconds(approval, lifetimes))
-  const longest = lifetimes.maxDurationSeconds
-  const endsAt = longest === undefined ? latest : earlier(latest, plusSeconds(now, longest))
+  const endsAt = [lifetimes.maxDurationSeconds, approval.application.oidc.mayact.impersonationMaxDuration]
+    .flatMap((seconds) => (seconds ? plusSeconds(now, seconds) : []))
+    .reduce(earlier, latest)
   const row = {
     id,
     lineage_id: lineageId,
@@ -259,20 +269,75 @@ export const startImpersonation = async (
   }
 }
 
-/** The audit row of a refusal: the true reason, which the client never hears. */
+/** What was asked for and refused, kept as an impersonation that never was; nothing where nobody has the id asked for. */
+const refusedOne = (
+  db: Db,
+  id: string,
+  asked: RefusedRequest,
+  refused: Omit<Refused, 'error'>,
+  place: RefusalPlace & { readonly applicationId: string },
+  now: Date,
+): Write => {
+  const at = now.toISOString()
+  const refusal = `${refused.validator}: ${refused.code}`
+  const scopes = asked.requestedScopes.toSorted().join(' ')
+  return write(
+    db
+      .insertInto('impersonation')
+      .columns([
+        'id',
+        'application_id',
+        'client_id',
+        'organization_id',
+        'impersonator_id',
+        'subject_id',
+        'scopes',
+        'reason',
+        'ticket',
+        'state',
+        'authorized_at',
+        'refused_at',
+        'refusal',
+      ])
+      .expression((eb) =>
+        eb
+          .selectFrom('account')
+          .select([
+            eb.val(id).as('id'),
+            eb.val(place.applicationId).as('application_id'),
+            eb.val(asked.clientId).as('client_id'),
+            eb.val(place.organizationId).as('organization_id'),
+            eb.val(asked.impersonatorId).as('impersonator_id'),
+            'account.id as subject_id',
+            eb.val(scopes).as('scopes'),
+            eb.val(asked.reason ?? null).as('reason'),
+            eb.val(asked.ticket ?? null).as('ticket'),
+            eb.val('refused').as('state'),
+            eb.val(at).as('authorized_at'),
+            eb.val(at).as('refused_at'),
+            eb.val(refusal).as('refusal'),
+          ])
+          .where('account.id', '=', asked.subjectId),
+      ),
+  )
+}
+
+/**
+ * The audit row of a refusal: the true reason, which the client never hears. A refused authorization is kept as an
+ * impersonation as well; at the exchange there is one already.
+ */
 export const recordRefusal = (
   db: Db,
-  asked: Omit<Asked, 'requestedScopes' | 'sessionId' | 'revision'>,
+  asked: RefusedRequest,
   refused: Omit<Refused, 'error'>,
-  place: {
-    readonly applicationId?: string | undefined
-    readonly organizationId: string
-    readonly impersonationId?: string | undefined
-  },
+  place: RefusalPlace,
   trace: Trace,
   now: Date,
-): Write =>
-  record(db, now, trace, {
+): readonly Write[] => {
+  const { applicationId } = place
+  const isNew = place.impersonationId === undefined && applicationId !== undefined
+  const impersonationId = isNew ? newId(now) : place.impersonationId
+  const row = record(db, now, trace, {
     event: 'impersonation-refused',
     initiator: asked.impersonatorId,
     target: asked.subjectId,
@@ -289,4 +354,9 @@ export const recordRefusal = (
     actorId: asked.impersonatorId,
     subjectId: asked.subjectId,
     ...place,
+    impersonationId,
   })
+  return isNew && impersonationId !== undefined
+    ? [refusedOne(db, impersonationId, asked, refused, { ...place, applicationId }, now), row]
+    : [row]
+}

@@ -74,7 +74,7 @@ export const refreshImpersonation = async (
   const refuse = (refused: Refused): RefreshedImpersonation => ({
     accessToken: undefined,
     refused,
-    writes: [recordRefusal(db, asked, refused, place, trace, now)],
+    writes: recordRefusal(db, asked, refused, place, trace, now),
   })
   if (!needs.allowRefreshTokens) {
     const message = 'impersonations are not refreshed'

@@ -1,13 +1,14 @@
 /**
  * Whether a presented value is a token that counts now: one of ours, of a class that is taken there, alive by its lineage,
  * of an active application, and of people who are neither locked nor disabled. The gate of the APIs, userinfo and
- * introspection ask this; nothing is written.
+ * introspection ask this; nothing is written but, a while later, when an impersonation was last used.
  */
 import { readRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { type Account, findAccount, findAccounts, isActive } from '../directory/accounts.ts'
 import { type Application, findClient } from '../directory/applications.ts'
 import { type Actor, type FoundToken, findToken, isIssuedTo, type TokenClass } from './token.ts'
+import { noteUse } from './uses.ts'
 
 export interface AcceptanceNeeds {
   readonly db: Db
@@ -87,5 +88,6 @@ export const acceptToken = async (
   const named = [subjectId, ...(actorId === null ? [] : [actorId]), ...actorsOf(actor)]
   const people = await peopleAtWork(db, revision, named, accounts)
   if (!people) return no('somebody it names is not active')
+  if (token.impersonationId !== null && token.class === 'access') noteUse(db, token.impersonationId, now)
   return { token, revision, application, subject: accounts.get(subjectId), people }
 }

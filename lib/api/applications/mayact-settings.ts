@@ -67,6 +67,8 @@ export const mayactSchema = (serverSignature: z.ZodType<string>) =>
     tlsClientCertificateBoundAccessTokens: z.boolean().optional(),
     requireSignedRequestObject: z.boolean().optional(),
     requestedSubjectByParOnly: z.boolean().optional(),
+    requireImpersonationReason: z.boolean().optional(),
+    requireImpersonationTicket: z.boolean().optional(),
     defaultMaxAge: z.int().min(0).max(2_147_483_647).optional(),
     requireAuthTime: z.boolean().optional(),
     defaultAcrValues: z
@@ -84,6 +86,7 @@ export const mayactSchema = (serverSignature: z.ZodType<string>) =>
     clientUri: webUrl.optional(),
     policyUri: webUrl.optional(),
     tosUri: webUrl.optional(),
+    impersonationMaxDuration: z.int().min(1).max(31_536_000).optional(),
     softwareId: text.optional(),
     softwareVersion: text.optional(),
   })

@@ -182,7 +182,7 @@ export const impersonationExchange = async (
   const place = { applicationId: client.id, organizationId: subject.organizationId, impersonationId }
   const refuse = (error: OAuthError, why: Omit<Refused, 'error'>): GrantAnswer => ({
     refused: error,
-    writes: [recordRefusal(db, asked, why, place, trace, now)],
+    writes: recordRefusal(db, asked, why, place, trace, now),
   })
   const bad =
     judgeSubject(subject, request, presented.verifier, needs.iatValiditySeconds) ??
