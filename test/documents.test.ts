@@ -36,6 +36,7 @@ const bash = async (text: string, cwd: string, ...options: string[]) => {
  */
 const runHere = [
   { name: 'docs/operations.md', inRepository: false },
+  { name: 'docs/import.md', inRepository: false },
   { name: 'CONTRIBUTING.md', inRepository: true },
 ]
 

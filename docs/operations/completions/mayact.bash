@@ -3,16 +3,16 @@ _mayact() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
   [[ $word == -* ]] && before=
   case $before in
-    --config | --keys | exec | backup | restore | test | verify) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+    --config | --keys | --report | exec | import | backup | restore | test | verify) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     db) mapfile -t COMPREPLY < <(compgen -W 'exec' -- "$word") ;;
     audit) mapfile -t COMPREPLY < <(compgen -W 'verify export keys' -- "$word") ;;
     keys) mapfile -t COMPREPLY < <(compgen -W 'list rotate retire' -- "$word") ;;
     plugins) mapfile -t COMPREPLY < <(compgen -W 'list types new test' -- "$word") ;;
     *)
       if [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--config --force --from --json --keep --keep-sessions --keys --mail --now --publish-for --to --version --help' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W '--again --config --dry-run --force --from --json --keep --keep-sessions --keys --mail --now --publish-for --report --to --version --help' -- "$word")
       elif ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'serve migrate db check demo keys audit plugins backup restore' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'serve migrate db import check demo keys audit plugins backup restore' -- "$word")
       fi
       ;;
   esac

@@ -2,6 +2,7 @@
 complete -c mayact -n __fish_use_subcommand -f -a serve -d 'the server'
 complete -c mayact -n __fish_use_subcommand -f -a migrate -d 'creates or upgrades the tables'
 complete -c mayact -n __fish_use_subcommand -f -a db -d 'runs an SQL script'
+complete -c mayact -n __fish_use_subcommand -f -a import -d 'users from CSV or JSON Lines'
 complete -c mayact -n __fish_use_subcommand -f -a check -d 'what is wrong or missing'
 complete -c mayact -n __fish_use_subcommand -f -a demo -d 'plays an impersonation'
 complete -c mayact -n __fish_use_subcommand -f -a keys -d 'list, rotate, retire'
@@ -20,6 +21,9 @@ complete -c mayact -n '__fish_seen_subcommand_from export' -l from -x
 complete -c mayact -n '__fish_seen_subcommand_from export' -l to -x
 complete -c mayact -n '__fish_seen_subcommand_from restore' -l force
 complete -c mayact -n '__fish_seen_subcommand_from restore' -l keep-sessions
+complete -c mayact -n '__fish_seen_subcommand_from import' -l dry-run
+complete -c mayact -n '__fish_seen_subcommand_from import' -l report -r -F
+complete -c mayact -n '__fish_seen_subcommand_from import' -l again
 complete -c mayact -n '__fish_seen_subcommand_from check' -l mail
 complete -c mayact -n '__fish_seen_subcommand_from demo' -l keep
 complete -c mayact -l config -r -F
