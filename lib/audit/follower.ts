@@ -3,6 +3,7 @@
  * of the chain. What he writes and how far he has come are one commit, so that each row is taken once in the database,
  * and at least once by the world outside. On a shared database one server at a time holds the lease and follows.
  */
+import { sql } from 'kysely'
 import { commit, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { leaseOf } from '../database/lease.ts'
@@ -20,6 +21,8 @@ export interface Follower {
   readonly name: string
   /** The events that it wants; all of them when undefined. */
   readonly events?: ReadonlySet<string> | undefined
+  /** Whether it wants none of them at present: it keeps up without looking at any. */
+  idle?(): Promise<boolean>
   /** Takes some rows; what it answers is written with its progress. When it throws it gets them again, later. */
   take(rows: readonly AuditTable[]): Promise<readonly Write[]>
 }
@@ -73,27 +76,32 @@ export const startFollowing = (db: Db, leaseName: string, log: Log): Following =
     return position
   }
 
+  /** The next rows that it wants behind `after`, up to `head`. */
+  const wanted = ({ events }: Follower, after: number, head: number): Promise<readonly AuditTable[]> =>
+    db
+      .selectFrom('audit')
+      .selectAll()
+      .where('position', '>', after)
+      .where('position', '<=', head)
+      // an expression, since an index by events would be walked from its beginning
+      .$if(events !== undefined, (rows) => rows.where(sql`event || ''`, 'in', [...(events ?? [])]))
+      .orderBy('position')
+      .limit(batch)
+      .execute()
+
   const advance = async (follower: Follower) => {
     const state = progress.get(follower.name)
     if (state && Date.now() < state.notBefore) return
     let cursor = await cursorOf(follower.name)
-    for (;;) {
-      const rows = await db
-        .selectFrom('audit')
-        .selectAll()
-        .where('position', '>', cursor)
-        .orderBy('position')
-        .limit(batch)
-        .execute()
-      const last = rows.at(-1)?.position
-      if (!last) break
-      const wanted = follower.events ? rows.filter(({ event }) => follower.events?.has(event)) : rows
-      const writes = wanted.length > 0 ? await follower.take(wanted) : []
+    const { position: head } = await headOf(db)
+    while (cursor < head) {
+      const rows = (await follower.idle?.()) ? [] : await wanted(follower, cursor, head)
+      const last = rows.length === batch ? (rows.at(-1)?.position ?? head) : head
+      const writes = rows.length > 0 ? await follower.take(rows) : []
       // who lost the lease meanwhile leaves it to the next one
       if ((await commit(db, [lease.held(), ...writes, store(follower.name, last)])) !== 'committed')
         throw new Error('what was made of the rows could not be written')
       cursor = last
-      if (rows.length < batch) break
     }
     progress.delete(follower.name)
   }

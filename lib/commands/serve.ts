@@ -1,5 +1,5 @@
 /** `mayact serve`: composes configuration → database → app → listener, and drains on SIGTERM. */
-import { firstUntaken } from '../audit/follower.ts'
+import { firstUntaken, startFollowing } from '../audit/follower.ts'
 import { removeBefore } from '../audit/retention.ts'
 import { startSealer } from '../audit/sealer.ts'
 import { type Config, ConfigurationError } from '../config.ts'
@@ -11,6 +11,8 @@ import { openAuditKey } from '../keys/audit-key.ts'
 import { removeCopies, removeLeftOver } from '../plugins/copies.ts'
 import { startFollowers } from '../plugins/followers.ts'
 import { startLogoutSender } from '../sign-in/logout-sender.ts'
+import { webhookFollower } from '../webhooks/follower.ts'
+import { startWebhookSender } from '../webhooks/sender.ts'
 import { listenForCommands } from './control.ts'
 import { drain } from './drain.ts'
 import { configure, type Invocation, Misuse } from './invocation.ts'
@@ -106,15 +108,10 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     // opened for the first checkpoint: a start does not wait for it
     sign: async (statement, typ) => (await openAuditKey(db, opened.vault, new Date())).sign(statement, typ),
   })
-  const { issuer } = config
-  const logoutSender = startLogoutSender(
-    db,
-    {
-      issuer: { issuer, sign: opened.keys.sign, algorithmFor: opened.keys.algorithmFor },
-      outbound: config.oauth.outbound,
-    },
-    log,
-  )
+  const { outbound } = config.oauth
+  const issuer = { issuer: config.issuer, sign: opened.keys.sign, algorithmFor: opened.keys.algorithmFor }
+  const logoutSender = startLogoutSender(db, { issuer, outbound }, log)
+  const webhookSender = startWebhookSender(db, { issuer, vault: opened.vault, outbound }, log)
   const requests = drain()
   const telemetry = startTelemetry(
     { db, log, access: () => live.config.server.metrics },
@@ -130,6 +127,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   } catch {
     await plugins.remove()
     await logoutSender.stop()
+    await webhookSender.stop()
     await mailer.stop()
     await sealer.stop()
     await journal.stop()
@@ -153,6 +151,8 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   })
   const followers = startFollowers(db, log)
   followers.follow(plugins.followers, config.plugins.timeoutMilliseconds)
+  const following = startFollowing(db, 'own-followers', log)
+  following.follow([webhookFollower(db, config.issuer)])
   let stopping = false
   const stop = async (signal: string) => {
     if (stopping) return
@@ -162,9 +162,11 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     await requests.finish(listener, drainMilliseconds)
     telemetry.stop()
     await followers.stop()
+    await following.stop()
     await removeCopies()
     await housekeeper.stop()
     await logoutSender.stop()
+    await webhookSender.stop()
     await mailer.stop()
     await sealer.stop()
     await journal.stop()

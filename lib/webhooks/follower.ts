@@ -27,9 +27,9 @@ const told = (issuer: string, webhook: Webhook, happened: Happened): NewDelivery
 export const webhookFollower = (db: Db, issuer: string): Follower => ({
   name: 'webhooks',
   events: new Set(toldOf.keys()),
+  idle: async () => (await listening(db)).length === 0,
   async take(rows) {
     const webhooks = await listening(db)
-    if (webhooks.length === 0) return []
     const happened = await whatHappened(db, rows)
     const made = happened.flatMap((one) => webhooks.flatMap((webhook) => told(issuer, webhook, one) ?? []))
     return addDeliveries(db, newDeliveries(db, made, new Date()))
