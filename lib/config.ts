@@ -5,6 +5,7 @@ import { type Database, databaseOf } from './config/database.ts'
 import { documentOf, withoutPluginTables } from './config/document.ts'
 import { type Draft, draft, given } from './config/draft.ts'
 import { type Email, emailOf } from './config/email.ts'
+import { type Impersonation, impersonationOf } from './config/impersonation.ts'
 import { type OAuth, oauthOf } from './config/oauth.ts'
 import { type PasswordPolicy, passwordPolicyOf } from './config/password-policy.ts'
 import { ConfigurationError } from './config/problems.ts'
@@ -72,15 +73,7 @@ export interface Config {
     readonly sameSite: 'lax' | 'none'
     readonly interactionSeconds: number
   }
-  readonly impersonation: {
-    readonly maxDurationSeconds?: number
-    /** `subject_token` alone may come back in the query. */
-    readonly allowQueryResponse: boolean
-    /** Callbacks of the form `regexp=(…)` may be used with subject tokens. */
-    readonly allowRegexpCallbacks: boolean
-    /** A response type with the word `subject_token` is registered. */
-    readonly enabled: boolean
-  }
+  readonly impersonation: Impersonation
   readonly plugins: {
     readonly directory: string
     readonly timeoutMilliseconds: number
@@ -99,6 +92,12 @@ export interface Config {
     readonly level: Settings['log']['level']
     readonly format: Settings['log']['format']
     readonly auditFile: string
+    /** The seed's lines, or WSO2's JSON (v2). */
+    readonly auditFormat: Settings['log']['audit_format']
+    /** A larger audit log is set aside. */
+    readonly auditMaxBytes: number
+    /** How many of those are kept. */
+    readonly auditKeep: number
   }
 }
 
@@ -112,7 +111,7 @@ export interface Loaded {
 
 const configOf = (draft: Draft, { variables }: Environment) => {
   const { settings, locate } = draft
-  const { super_admin, encryption, session, impersonation, plugins, audit, log } = settings
+  const { super_admin, encryption, session, plugins, audit, log } = settings
   const server = serverOf(draft)
   const oauth = oauthOf(draft)
   return {
@@ -142,12 +141,10 @@ const configOf = (draft: Draft, { variables }: Environment) => {
       sameSite: session.same_site,
       interactionSeconds: session.interaction_timeout,
     },
-    impersonation: {
-      ...given('maxDurationSeconds', impersonation.max_duration),
-      allowQueryResponse: impersonation.allow_query_response,
-      allowRegexpCallbacks: impersonation.allow_regexp_callbacks,
-      enabled: oauth.responseTypes.some(({ name }) => name.split(' ').includes('subject_token')),
-    },
+    impersonation: impersonationOf(
+      draft,
+      oauth.responseTypes.some(({ name }) => name.split(' ').includes('subject_token')),
+    ),
     plugins: { directory: locate(plugins.directory), timeoutMilliseconds: plugins.timeout },
     ...given('email', emailOf(draft)),
     audit: {
@@ -158,6 +155,9 @@ const configOf = (draft: Draft, { variables }: Environment) => {
       level: log.level,
       format: log.format,
       auditFile: locate(log.audit_file ?? `${settings.server.data}/audit.log`),
+      auditFormat: log.audit_format,
+      auditMaxBytes: log.audit_max_size,
+      auditKeep: log.audit_keep,
     },
   }
 }

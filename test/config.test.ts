@@ -121,10 +121,24 @@ describe('an empty file', () => {
       applications: { most: 100_000 },
       configurationStore: { largestFile: 1_048_576 },
       session: { idleSeconds: 900, lifetimeSeconds: 28_800, sameSite: 'lax', interactionSeconds: 600 },
-      impersonation: { allowQueryResponse: false, allowRegexpCallbacks: false, enabled: false },
+      impersonation: {
+        allowQueryResponse: false,
+        allowRegexpCallbacks: false,
+        enabled: false,
+        requireReason: false,
+        requireTicket: false,
+        allowOptOut: false,
+      },
       plugins: { directory: '/srv/mayact/plugins', timeoutMilliseconds: 3000, configuration: {} },
       audit: { checkpointFile: '/srv/mayact/data/audit.checkpoint' },
-      log: { level: 'info', format: 'auto', auditFile: '/srv/mayact/data/audit.log' },
+      log: {
+        level: 'info',
+        format: 'auto',
+        auditFile: '/srv/mayact/data/audit.log',
+        auditFormat: 'text',
+        auditMaxBytes: 10_485_760,
+        auditKeep: 20,
+      },
     })
     expect(warnings).toEqual([])
     expect(ignored).toEqual([])
@@ -971,6 +985,11 @@ interaction_timeout = "5 m"
 max_duration = "10m"
 allow_query_response = true
 allow_regexp_callbacks = true
+require_reason = true
+require_ticket = true
+ticket_pattern = '^[A-Z]{2,10}-[0-9]{1,7}$'
+ticket_hint = "such as CASE-42"
+allow_opt_out = true
 [plugins]
 directory = "validators"
 timeout = "250ms"
@@ -978,6 +997,9 @@ timeout = "250ms"
 level = "debug"
 format = "json"
 audit_file = "audit.log"
+audit_format = "json"
+audit_max_size = 1048576
+audit_keep = 3
 `)
     expect(config).toMatchObject({
       encryption: { key: '0123456789abcdef0123456789abcdef', keyFile: '/etc/mayact/key' },
@@ -1007,9 +1029,21 @@ audit_file = "audit.log"
         allowQueryResponse: true,
         allowRegexpCallbacks: true,
         enabled: false,
+        requireReason: true,
+        requireTicket: true,
+        ticketPattern: /^(?:[A-Z]{2,10}-[0-9]{1,7})$/,
+        ticketHint: 'such as CASE-42',
+        allowOptOut: true,
       },
       plugins: { directory: '/srv/mayact/validators', timeoutMilliseconds: 250 },
-      log: { level: 'debug', format: 'json', auditFile: '/srv/mayact/audit.log' },
+      log: {
+        level: 'debug',
+        format: 'json',
+        auditFile: '/srv/mayact/audit.log',
+        auditFormat: 'json',
+        auditMaxBytes: 1_048_576,
+        auditKeep: 3,
+      },
     })
   })
 

@@ -146,6 +146,8 @@ An impersonation session for your account alice was started on June 18, 2024 at 
   Started on:  June 18, 2024 at 07:30 AM UTC
   Started by:  bob
   Application: POSTMAN_SBA
+  Reason:      none was given
+  Ticket:      none was given
 
 While it lasts, bob can act as you in the application POSTMAN_SBA. Everything changed in this way is recorded under both names.
 

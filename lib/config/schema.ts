@@ -239,6 +239,11 @@ export const schema = z.strictObject({
       max_duration: duration.optional(),
       allow_query_response: z.boolean().default(false),
       allow_regexp_callbacks: z.boolean().default(false),
+      require_reason: z.boolean().default(false),
+      require_ticket: z.boolean().default(false),
+      ticket_pattern: text.optional(),
+      ticket_hint: text.max(200).optional(),
+      allow_opt_out: z.boolean().default(false),
     })
     .prefault({}),
   plugins: z
@@ -256,6 +261,9 @@ export const schema = z.strictObject({
       level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
       format: z.enum(['json', 'text', 'auto']).default('auto'),
       audit_file: text.optional(),
+      audit_format: z.enum(['text', 'json']).default('text'),
+      audit_max_size: z.int().min(65_536).default(10_485_760),
+      audit_keep: z.int().min(1).max(100_000).default(20),
     })
     .prefault({}),
 })

@@ -28,13 +28,16 @@ export interface Told {
   readonly subject: Pick<Account, 'userName' | 'email'>
   readonly actor: Pick<Account, 'userName'>
   readonly application: Pick<Application, 'name'>
+  /** What was said of it (`impersonation/reason.ts`). */
+  readonly reason?: string | undefined
+  readonly ticket?: string | undefined
 }
 
 /** The mail that tells of an impersonation, to the address its decision read; nothing when notices are off. */
 export const startedNotice = async (
   db: Db,
   origin: MailOrigin,
-  { revision, subject, actor, application }: Told,
+  { revision, subject, actor, application, reason, ticket }: Told,
   impersonationId: string,
   now: Date,
 ): Promise<Notice> => {
@@ -50,6 +53,8 @@ export const startedNotice = async (
       application: application.name,
       hostname: origin.hostname,
       startedAt: now.toISOString(),
+      ...(reason === undefined ? {} : { reason }),
+      ...(ticket === undefined ? {} : { ticket }),
     },
     domain: origin.domain,
     impersonationId,

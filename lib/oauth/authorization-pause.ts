@@ -1,4 +1,4 @@
-/** An authorization request that waits for its user at the login or the consent page, and where it is taken up again. */
+/** An authorization request that waits for its user at a page of ours, and where it is taken up again. */
 import type { Context } from 'hono'
 import { commit, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
@@ -21,6 +21,12 @@ export const lostInteraction = {
   spent: 'This sign-in was completed already. Go back to the application and start again.',
 } as const
 
+const pages = {
+  login: 'login.do?sessionDataKey',
+  reason: 'impersonation_reason.do?sessionDataKeyReason',
+  consent: 'oauth2_authz.do?sessionDataKeyConsent',
+} as const satisfies Record<Stage, string>
+
 /** Pauses it and shows the page; throws PageProblem where what is written also was overtaken. */
 export const toPage = async (
   { db, session }: PauseNeeds,
@@ -35,11 +41,7 @@ export const toPage = async (
   const paused = pause(db, request, browser, session.interactionSeconds, new Date())
   const outcome = await commit(db, [paused.write, ...also])
   if (outcome !== 'committed') throw new PageProblem('invalid_request', lostInteraction.spent)
-  const page =
-    stage === 'login'
-      ? `login.do?sessionDataKey=${paused.key}`
-      : `oauth2_authz.do?sessionDataKeyConsent=${paused.key}`
-  return c.redirect(`/authenticationendpoint/${page}`, 302)
+  return c.redirect(`/authenticationendpoint/${pages[stage]}=${paused.key}`, 302)
 }
 
 /** What waits under a key of a page of ours. Throws PageProblem where this browser has nothing there. */

@@ -7,7 +7,7 @@ import type { Trace } from '../audit.ts'
 import { commit } from '../database/commit.ts'
 import { type Interaction, spend } from '../sign-in/interaction.ts'
 import { findSession, findSessionById, type Session, type SessionRules } from '../sign-in/session.ts'
-import { isDecision, needsConsent } from './authorization-consent.ts'
+import { type Decision, isDecision, needsConsent } from './authorization-consent.ts'
 import {
   type ArrivalNeeds,
   type ArrivedRequest,
@@ -15,6 +15,7 @@ import {
   isByReference,
 } from './authorization-parameters.ts'
 import { interactionOf, lostInteraction, type PauseNeeds, toPage } from './authorization-pause.ts'
+import { explained, needsReason, reasonKey } from './authorization-reason.ts'
 import {
   type CheckedRequest,
   checkRequest,
@@ -117,7 +118,9 @@ export const authorize = (needs: AuthorizeNeeds) => {
         if (silent) throw new OAuthError('login_required', 'Authentication required')
         return await toPage(needs, c, 'login', arrived, null, spending)
       }
-      if (await needsConsent(db, request, session)) {
+      const stated = request.type.stated?.(request)
+      if (needsReason(request, stated)) return await toPage(needs, c, 'reason', arrived, session.id, spending)
+      if (!stated?.problem && (await needsConsent(db, request, session))) {
         if (silent) throw new OAuthError('consent_required', 'Consent required')
         return await toPage(needs, c, 'consent', arrived, session.id, spending)
       }
@@ -171,21 +174,27 @@ export const authorize = (needs: AuthorizeNeeds) => {
     return proceed(c, await findPlace(needs, parameters), arrived, interaction)
   }
 
-  /** Back from the consent page, which the same person saw in this session or before a later login in another tab. */
-  const consented = async (c: Context, key: string, decision: string | undefined): Promise<Response> => {
-    const interaction = await interactionOf(needs, c, key, 'consent')
+  /** A page after the login was seen by the same person, in this session or before a later login in another tab. */
+  const samePerson = async (c: Context, interaction: Interaction): Promise<Session> => {
     const session = await sessionOf(c, new Date())
     const asked =
       interaction.sessionId === null ? undefined : await findSessionById(db, interaction.sessionId)
     const isSamePerson = session !== undefined && session.accountId === asked?.accountId
     if (!isSamePerson || session.authenticatedAt < new Date(asked.authenticatedAt))
       throw new PageProblem('invalid_request', lostInteraction.expired)
-    const parameters = new Map(Object.entries(interaction.parameters))
-    const first = await findPlace(needs, parameters)
-    if (!isDecision(decision))
-      throw new PageProblem('invalid_request', 'The consent parameter is missing or unknown.')
-    const { source } = interaction
-    return untilSettled(first, parameters, async (attempt) => {
+    return session
+  }
+
+  /** What somebody said on such a page is done. */
+  const decided = (
+    c: Context,
+    first: Place,
+    { parameters, source }: ArrivedRequest,
+    session: Session,
+    interaction: Interaction,
+    decision: Decision,
+  ): Promise<Response> =>
+    untilSettled(first, parameters, async (attempt) => {
       const { place } = attempt
       try {
         const request = checkRequest(needs, place, parameters, source)
@@ -195,6 +204,32 @@ export const authorize = (needs: AuthorizeNeeds) => {
         throw error
       }
     })
+
+  /** Back from the page that asks what the impersonation is for; it is shown again until the answer is good. */
+  const explain = async (c: Context, key: string, form: Parameters): Promise<Response> => {
+    const interaction = await interactionOf(needs, c, key, 'reason')
+    const session = await samePerson(c, interaction)
+    const asked = new Map(Object.entries(interaction.parameters))
+    const first = await findPlace(needs, asked)
+    const { source } = interaction
+    const paused = { parameters: asked, source }
+    if (form.has('cancel')) return decided(c, first, paused, session, interaction, 'deny')
+    const { good, kept } = explained(needs.responseTypes, first.client, paused, form)
+    return good
+      ? proceed(c, first, good, interaction)
+      : toPage(needs, c, 'reason', kept, session.id, [spend(db, interaction, new Date())])
+  }
+
+  /** Back from the consent page. */
+  const consented = async (c: Context, key: string, decision: string | undefined): Promise<Response> => {
+    const interaction = await interactionOf(needs, c, key, 'consent')
+    const session = await samePerson(c, interaction)
+    const parameters = new Map(Object.entries(interaction.parameters))
+    const first = await findPlace(needs, parameters)
+    if (!isDecision(decision))
+      throw new PageProblem('invalid_request', 'The consent parameter is missing or unknown.')
+    const { source } = interaction
+    return decided(c, first, { parameters, source }, session, interaction, decision)
   }
 
   const handle = async (c: Context): Promise<Response> => {
@@ -204,6 +239,8 @@ export const authorize = (needs: AuthorizeNeeds) => {
     const consentKey = parameters.get('sessionDataKeyConsent')
     if (consentKey !== undefined && c.req.method === 'POST')
       return consented(c, consentKey, parameters.get('consent'))
+    const reasoned = parameters.get(reasonKey)
+    if (reasoned !== undefined && c.req.method === 'POST') return explain(c, reasoned, parameters)
     const key = parameters.get('sessionDataKey')
     if (key !== undefined && !parameters.has('client_id')) return resume(c, key)
     return begin(c, parameters)

@@ -100,7 +100,12 @@ export const oauth = (needs: OAuthNeeds) => {
   const responseTypes = responseTypeRegistry(
     config.oauth.responseTypes,
     config.file,
-    { ...deciding, idTokenSeconds: tokenValidation.idTokenSeconds, grantLifetimes: tokenValidation },
+    {
+      ...deciding,
+      reasons: impersonation,
+      idTokenSeconds: tokenValidation.idTokenSeconds,
+      grantLifetimes: tokenValidation,
+    },
     plugins.responseTypes,
   )
   // with the feature off there is nothing here to exchange (design.md §7, invariant 13)

@@ -67,7 +67,9 @@ const boundTo = (asked: Parameters, confirmation: Confirmation | null): Confirma
 const check = (needs: ParNeeds, known: KnownClient, { parameters, signed }: PushedRequest) => {
   try {
     // it has no request_uri yet, and will have one
-    checkRequest(needs, placeOf(needs, known, parameters), parameters, { signed, pushed: '' })
+    const request = checkRequest(needs, placeOf(needs, known, parameters), parameters, { signed, pushed: '' })
+    const problem = request.type.stated?.(request).problem
+    if (problem) throw invalid(problem.message)
   } catch (error) {
     if (!(error instanceof PageProblem)) throw error
     throw new OAuthError('invalid_request', error.message, { cause: error.code })

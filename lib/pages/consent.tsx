@@ -15,6 +15,9 @@ export interface ConsentView {
   readonly userName: string
   /** As it was asked for; nothing is looked up, so the page tells nothing about who exists. */
   readonly requestedSubject: string | undefined
+  /** What an impersonation is for, where it was said. */
+  readonly reason?: string | undefined
+  readonly ticket?: string | undefined
   readonly scopes: readonly string[]
   readonly displayNames: ReadonlyMap<string, string>
   /** Single claims of the `claims` parameter, and the URIs of `resource`. */
@@ -43,7 +46,9 @@ const Impersonation = ({
   application,
   userName,
   requestedSubject,
-}: WhoProps & { readonly requestedSubject: string }) => (
+  reason,
+  ticket,
+}: WhoProps & Pick<ConsentView, 'reason' | 'ticket'> & { readonly requestedSubject: string }) => (
   <>
     <h1>Act as another user?</h1>
     <p class="notice" id="impersonation-notice">
@@ -65,6 +70,18 @@ const Impersonation = ({
         <dt>In the application</dt>
         <dd id="application-name">{application}</dd>
       </div>
+      {reason === undefined ? null : (
+        <div>
+          <dt>For the reason</dt>
+          <dd id="impersonation-reason">{reason}</dd>
+        </div>
+      )}
+      {ticket === undefined ? null : (
+        <div>
+          <dt>Ticket</dt>
+          <dd id="impersonation-ticket">{ticket}</dd>
+        </div>
+      )}
     </dl>
   </>
 )
@@ -100,7 +117,13 @@ export const consentPage = (view: ConsentView): Response => {
     },
     <>
       {acts ? (
-        <Impersonation application={application} userName={userName} requestedSubject={requestedSubject} />
+        <Impersonation
+          application={application}
+          userName={userName}
+          requestedSubject={requestedSubject}
+          reason={view.reason}
+          ticket={view.ticket}
+        />
       ) : (
         <Access application={application} userName={userName} />
       )}

@@ -8,6 +8,7 @@ import { findAccount } from '../directory/accounts.ts'
 import { authorizedApis } from '../directory/application-authorizations.ts'
 import { type Application, findClient } from '../directory/applications.ts'
 import { onlyRedirectUriOf } from '../directory/callback-url.ts'
+import { parameterOf, type ReasonRules, readStated, requiredOf } from '../impersonation/reason.ts'
 import type { Log } from '../log.ts'
 import { requestedClaimNames } from '../sign-in/claims-request.ts'
 import { findInteraction, type Interaction, interactionCookie, type Stage } from '../sign-in/interaction.ts'
@@ -21,11 +22,14 @@ import { finishedPage } from './finished.tsx'
 import { formPostPage } from './form-post.tsx'
 import { loginPage } from './login.tsx'
 import { logoutPage, signedOutPage } from './logout.tsx'
+import { reasonPage } from './reason.tsx'
 
 export interface PageNeeds {
   readonly db: Db
   traceOf(request: Request): Trace
   readonly log: Log
+  /** What has to be said of an impersonation. */
+  readonly reasons: ReasonRules
 }
 
 const over = {
@@ -51,7 +55,7 @@ const claimsOf = (parameter: string | undefined): readonly string[] =>
   parameter === undefined ? [] : requestedClaimNames(JSON.parse(parameter))
 
 /** The routes, and the two pages that the OAuth door shows as answers of its own. */
-export const pages = ({ db, traceOf, log }: PageNeeds) => {
+export const pages = ({ db, traceOf, log, reasons }: PageNeeds) => {
   const error = (request: Request, problem: PageProblem) => errorPage(problem, traceOf(request))
 
   const applicationOf = async ({ parameters }: Interaction) =>
@@ -68,6 +72,12 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
     source.device === undefined
       ? (parameters.redirect_uri ?? (application && onlyRedirectUriOf(application)))
       : undefined
+
+  /** What a request says that it is for. */
+  const saidOf = ({ parameters }: Interaction, application: Application) => {
+    const { reason, ticket } = readStated(new Map(Object.entries(parameters)), application, reasons)
+    return { reason, ticket }
+  }
 
   /** The interaction that a page is for, or the page that is shown instead. */
   const open = async (c: Context, name: string, stage: Stage) => {
@@ -140,10 +150,37 @@ export const pages = ({ db, traceOf, log }: PageNeeds) => {
         redirectUri,
         userName: account.userName,
         requestedSubject: parameters.requested_subject,
+        ...(parameters.requested_subject === undefined ? {} : saidOf(opened.interaction, application)),
         scopes: [...new Set((parameters.scope ?? '').split(/\s+/).filter((scope) => scope !== ''))],
         displayNames: await displayNamesOf(application),
         claims: claimsOf(parameters.claims),
         resources: [...new Set((parameters.resource ?? '').split(' ').filter((uri) => uri !== ''))],
+      })
+    })
+    .get('/impersonation_reason.do', async (c) => {
+      const opened = await open(c, 'sessionDataKeyReason', 'reason')
+      if ('instead' in opened) return opened.instead
+      const { key, interaction, application, redirectUri } = opened
+      const session = interaction.sessionId ? await findSessionById(db, interaction.sessionId) : undefined
+      const account = session && (await findAccount(db, session.accountId))
+      if (!account || !application || redirectUri === undefined) return error(c.req.raw, over)
+      const { typed } = interaction.source
+      const parameters = new Map(Object.entries(interaction.parameters))
+      for (const name of ['reason', 'ticket'] as const) {
+        const text = typed?.[name]
+        if (text !== undefined) parameters.set(parameterOf[name], text)
+      }
+      return reasonPage({
+        key,
+        application: application.name,
+        redirectUri,
+        userName: account.userName,
+        requestedSubject: interaction.parameters.requested_subject ?? '',
+        said: saidOf(interaction, application),
+        typed,
+        judged: readStated(parameters, application, reasons),
+        required: requiredOf(application, reasons),
+        ticketHint: reasons.ticketHint,
       })
     })
     .get('/device.do', async (c) => {

@@ -9,7 +9,8 @@ import { hashOf, randomValue } from '../tokens/token.ts'
 /** The cookie that binds interactions to the browser; the pages look for it as well. */
 export const interactionCookie = '__Host-mayact-interaction'
 
-export type Stage = 'login' | 'consent'
+/** `reason`: what the impersonation is for. */
+export type Stage = 'login' | 'reason' | 'consent'
 
 /** How a request came, which its client may have demands on. */
 export interface RequestSource {
@@ -19,6 +20,8 @@ export interface RequestSource {
   readonly pushed: string | null
   /** The device authorization that this sign-in is for, in the place of an authorization request (RFC 8628). */
   readonly device?: string
+  /** What was typed on the page that asks for the reason, while it is not good. */
+  readonly typed?: { readonly reason?: string; readonly ticket?: string }
 }
 
 export interface Interaction {

@@ -3,6 +3,8 @@ import type { BuiltIn } from '../template.ts'
 import { type Page, sourceOf } from './page.ts'
 import { timeOf } from './time.ts'
 
+const notGiven = 'none was given'
+
 const page: Page = {
   subject: 'User Impersonation Session Started',
   preheader: '{{impersonator-user-name}} can act as you in {{application-name}} since {{login-time}}.',
@@ -15,6 +17,8 @@ const page: Page = {
     ['Started on', '{{login-time}}'],
     ['Started by', '{{impersonator-user-name}}'],
     ['Application', '{{application-name}}'],
+    ['Reason', '{{impersonation-reason}}'],
+    ['Ticket', '{{impersonation-ticket}}'],
   ],
   meaning: [
     'While it lasts, {{impersonator-user-name}} can act as you in the application {{application-name}}. Everything changed in this way is recorded under both names.',
@@ -27,7 +31,10 @@ const page: Page = {
   footer: '{{organization-name}} sends this message for each such session at {{server-name}}.',
 }
 
-/** Its data: `userName`, `impersonatorUserName`, `application`, `hostname` and the instant `startedAt`. */
+/**
+ * Its data: `userName`, `impersonatorUserName`, `application`, `hostname`, the instant `startedAt`, and what was said:
+ * `reason` and `ticket`, or none.
+ */
 export const impersonationStarted: BuiltIn = {
   displayName: 'ImpersonationEmailNotification',
   source: ({ supportAddress }) => sourceOf(page, supportAddress !== undefined),
@@ -37,12 +44,16 @@ export const impersonationStarted: BuiltIn = {
     application = '',
     hostname = '',
     startedAt = '',
+    reason = '',
+    ticket = '',
   }) => ({
     'user-name': userName,
     'impersonator-user-name': impersonatorUserName,
     'application-name': application,
     'server-name': hostname,
     'login-time': timeOf(String(startedAt)),
+    'impersonation-reason': reason === '' ? notGiven : reason,
+    'impersonation-ticket': ticket === '' ? notGiven : ticket,
   }),
   example: {
     userName: 'alice',
@@ -50,5 +61,7 @@ export const impersonationStarted: BuiltIn = {
     application: 'Example application',
     hostname: 'id.example.com',
     startedAt: '2024-06-18T07:30:00.000Z',
+    reason: 'She asked for help with her address.',
+    ticket: 'CASE-42',
   },
 }

@@ -2,6 +2,7 @@
 import type { Trace } from '../../audit.ts'
 import type { Write } from '../../database/commit.ts'
 import type { Application } from '../../directory/applications.ts'
+import type { Stated } from '../../impersonation/reason.ts'
 import type { SignIn } from '../../tokens/id-token.ts'
 import type { Confirmation } from '../../tokens/token.ts'
 import type { ClaimsRequest } from '../claims-parameter.ts'
@@ -40,6 +41,8 @@ export interface ResponseType {
   mayBeUsedBy(client: Application): boolean
   /** What is wrong with the request before anybody signs in. Throws OAuthError. */
   check(parameters: ReadonlyMap<string, string>): void
+  /** What the request says that it is for, where that may be required; the answer refuses what is wrong or missing. */
+  stated?(request: Pick<AuthorizationRequest, 'parameters' | 'client'>): Stated
   /** Decides and signs, for the person who signed in and, where it was asked, consented. */
   answer(request: AuthorizationRequest, signIn: SignIn, trace: Trace, now: Date): Promise<ResponseAnswer>
   /** The refusal that the person's own denial leaves. */

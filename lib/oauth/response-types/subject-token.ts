@@ -8,6 +8,7 @@ import {
   type ImpersonationNeeds,
   recordRefusal,
 } from '../../impersonation/impersonations.ts'
+import { type ReasonRules, readStated, type Stated } from '../../impersonation/reason.ts'
 import { mintIdToken, type SignIn } from '../../tokens/id-token.ts'
 import { OAuthError } from '../error.ts'
 import { type AuthorizationRequest, answersWithIdToken, type ResponseType } from './response-type.ts'
@@ -15,6 +16,8 @@ import { type AuthorizationRequest, answersWithIdToken, type ResponseType } from
 export interface SubjectTokenNeeds extends DecideNeeds, ImpersonationNeeds {
   /** Seconds of an ID token where the application sets none. */
   readonly idTokenSeconds: number
+  /** What has to be said of an impersonation. */
+  readonly reasons: ReasonRules
 }
 
 /** What `class` and `validator` of `[[oauth.custom_response_type]]` call it. */
@@ -24,6 +27,24 @@ export const subjectTokenValidator = 'org.wso2.carbon.identity.oauth.common.Subj
 
 const unauthorized = 'The authenticated client is not authorized to use this authorization grant type'
 
+/** Why what a request says is not enough, for its client and for the audit. */
+const statedRefusal = ({ problem, missing: [missing] }: Stated) => {
+  const {
+    of: said,
+    code,
+    message,
+  } = problem ?? {
+    of: missing,
+    code: `${missing}_missing`,
+    message: `impersonation_${missing} is missing.`,
+  }
+  if (said === undefined) return undefined
+  return {
+    error: new OAuthError('invalid_request', message),
+    refused: { validator: 'reason', code, message },
+  }
+}
+
 const errorOf = ({ error }: Refused): OAuthError =>
   error === 'unauthorized_client'
     ? new OAuthError('unauthorized_client', unauthorized)
@@ -31,9 +52,12 @@ const errorOf = ({ error }: Refused): OAuthError =>
 
 export const subjectToken = (name: string, needs: SubjectTokenNeeds): ResponseType => {
   const { db, organization } = needs
+  const stated = ({ parameters, client }: Pick<AuthorizationRequest, 'parameters' | 'client'>) =>
+    readStated(parameters, client, needs.reasons)
   const askedOf = (
     { parameters, client, revision, scopes }: AuthorizationRequest,
     signIn: SignIn,
+    { reason, ticket, problem }: Stated,
   ): Asked => ({
     phase: 'authorize',
     revision,
@@ -42,7 +66,8 @@ export const subjectToken = (name: string, needs: SubjectTokenNeeds): ResponseTy
     clientId: client.clientId,
     requestedScopes: scopes,
     sessionId: signIn.sessionId,
-    reason: parameters.get('reason'),
+    // what is malformed is kept nowhere
+    ...(problem ? {} : { reason, ticket }),
   })
   return {
     name,
@@ -54,14 +79,20 @@ export const subjectToken = (name: string, needs: SubjectTokenNeeds): ResponseTy
         throw new OAuthError('invalid_request', description)
       }
     },
+    stated,
     async answer(request, signIn, trace, now) {
-      const asked = askedOf(request, signIn)
+      const said = stated(request)
+      const asked = askedOf(request, signIn, said)
+      const place = { applicationId: request.client.id, organizationId: organization.id }
+      const bad = statedRefusal(said)
+      if (bad) {
+        const rows = recordRefusal(db, asked, bad.refused, place, trace, now)
+        return { refused: bad.error, writes: rows }
+      }
       const decision = await decide(needs, asked, now)
       if (!decision.approved) {
-        const { client } = request
-        const place = { applicationId: client.id, organizationId: organization.id }
-        const row = recordRefusal(db, asked, decision.refused, place, trace, now)
-        return { refused: errorOf(decision.refused), writes: [row] }
+        const rows = recordRefusal(db, asked, decision.refused, place, trace, now)
+        return { refused: errorOf(decision.refused), writes: rows }
       }
       const { parameters, client, codeChallenge, confirmation } = request
       const bound = { codeChallenge, confirmation }
@@ -98,8 +129,8 @@ export const subjectToken = (name: string, needs: SubjectTokenNeeds): ResponseTy
         message: 'the impersonator denied consent',
       }
       const place = { applicationId: request.client.id, organizationId: organization.id }
-      const row = recordRefusal(db, askedOf(request, signIn), refused, place, trace, now)
-      return { refused: new OAuthError('access_denied', 'User denied the consent'), writes: [row] }
+      const rows = recordRefusal(db, askedOf(request, signIn, stated(request)), refused, place, trace, now)
+      return { refused: new OAuthError('access_denied', 'User denied the consent'), writes: rows }
     },
   }
 }
