@@ -4,7 +4,7 @@
  */
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
-import { pageOf } from './population.ts'
+import { blockIn, blockOf, pageOf } from './population.ts'
 import { type Fields, toCondition, Unsearchable } from './search.ts'
 import type { Found, UserSearch } from './user-list.ts'
 
@@ -16,8 +16,6 @@ export interface Searched {
   /** What the path is sorted by; every row has a value of it. */
   order(path: string): RawBuilder<string> | undefined
 }
-
-const blockOf = (id: string) => id.slice(33)
 
 /** The ids, in order. Throws `Unsearchable`. */
 export const findIds = async (
@@ -33,7 +31,7 @@ export const findIds = async (
     return { total, ids, next: more ? { key: blockOf(last), id: last } : undefined }
   }
   const id = sql.ref<string>(`${table}.id`)
-  const key = sort ? order(sort.path) : filter ? id : sql<string>`substr(${id}, 34)`
+  const key = sort ? order(sort.path) : filter ? id : blockIn(id)
   if (!key) throw new Unsearchable(`The list cannot be sorted by ${sort?.path}.`)
   const where = sql<SqlBool>`${sql.ref(`${table}.organization_id`)} = ${organizationId} and ${filter ? toCondition(filter, fields) : sql`1 = 1`}`
   const [way, than] = sort?.descending ? [sql`desc`, sql`<`] : [sql`asc`, sql`>`]

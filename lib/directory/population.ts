@@ -2,7 +2,7 @@
  * How many users, groups and roles there are, kept in parts: by the last two letters of the ids, which are random in
  * the ids made here. A list in that order finds its thousandth page as fast as its first, and its total without counting.
  */
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 
@@ -11,7 +11,10 @@ export type Population = 'account' | 'user_group' | 'role'
 /** Where the block of an id begins in it, as the indexes `…_block` have it. */
 const from = 35
 
-const blockOf = (id: string): string => id.slice(from - 1)
+/** The block of the row with that id, as the indexes have it. */
+export const blockIn = (id: RawBuilder<unknown>) => sql<string>`substr(${id}, ${sql.lit(from)})`
+
+export const blockOf = (id: string): string => id.slice(from - 1)
 
 /** The write that counts those of `ids` in (`by` 1) or out (`by` -1); it belongs into the commit that makes or deletes them. */
 export const counted = (
@@ -74,7 +77,7 @@ export const pageOf = async (
   const first = begins[0]?.block ?? ''
   const before = Number(begins[0]?.before ?? 0)
   if (limit === 0 || offset >= total) return { total, ids: [] }
-  const block = sql<string>`substr(id, ${sql.lit(from)})`
+  const block = blockIn(sql.ref('id'))
   const rows = await db
     .selectFrom(kind)
     .select('id')

@@ -83,9 +83,10 @@ const elementOf = (organizationId: string, attribute: Attribute, filter: Filter)
       return valueField(
         found.path,
         found.truth,
-        (condition) => sql`exists (select 1 from account_value as other
+        // with a limit it is asked row by row: Postgres would begin with all who have the value, which may be everybody
+        (condition) => sql`(select 1 from account_value as other
           where other.account_id = one.account_id and other.path = ${found.path} and other.item = one.item
-          and ${condition(sql.ref('other.value_key'))})`,
+          and ${condition(sql.ref('other.value_key'))} limit 1) is not null`,
       )
     },
   }

@@ -4,7 +4,7 @@
  */
 import { type RawBuilder, sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
-import { pageOf } from './population.ts'
+import { blockIn, blockOf, pageOf } from './population.ts'
 import { type Filter, type SqlCondition, toCondition } from './search.ts'
 import { leadsToUsers, searchedPath, userFields } from './user-fields.ts'
 
@@ -36,7 +36,7 @@ export interface Found {
   readonly next: Place | undefined
 }
 
-const block = sql<string>`substr(account.id, 34)`
+const block = blockIn(sql.ref('account.id'))
 
 const columns: ReadonlyMap<string, RawBuilder<string>> = new Map([
   ['id', sql<string>`account.id`],
@@ -189,7 +189,7 @@ export const findUserIds = async (db: Db, organizationId: string, search: UserSe
     const { total, ids } = await pageOf(db, 'account', organizationId, { offset: from, limit })
     const last = ids.at(-1)
     const more = last !== undefined && from + ids.length < total
-    return { total, ids, next: more ? { key: last.slice(33), id: last } : undefined }
+    return { total, ids, next: more ? { key: blockOf(last), id: last } : undefined }
   }
   const order = sort ? orderOf(sort.path) : filter ? naturalOrder(filter) : { column: block }
   const descending = sort?.descending ?? false
