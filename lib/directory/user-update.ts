@@ -19,6 +19,7 @@ import { change, Lost } from './change.ts'
 import { changedAttributes, claimsForAudit } from './claims.ts'
 import { administratorBesides } from './last-administrator.ts'
 import { administratorRole, allPermissions } from './permissions.ts'
+import { withoutStaleProofs } from './proofs.ts'
 import { replaceValues } from './user-values.ts'
 import { aboutUser, type User } from './users.ts'
 
@@ -42,9 +43,10 @@ export const updateUser = async (
   db: Db,
   caller: Caller,
   user: User,
-  edit: UserEdit,
+  asked: UserEdit,
   now: Date,
 ): Promise<{ readonly user: User } | { readonly refused: UserRefusal }> => {
+  const edit = { ...asked, attributes: withoutStaleProofs(user.attributes, asked.attributes, asked.touched) }
   const changed = changedAttributes(user.attributes, edit.attributes)
   const locks = edit.locked !== user.locked
   const disables = edit.disabled !== user.disabled
