@@ -162,6 +162,18 @@ describe.each(databases)('/scim2/Bulk on $name', (database) => {
     expect(codes(await send([{ method: 'DELETE', path, version: 'W/"1"' }]))).toEqual([204])
   })
 
+  test.each(['/Users/..', '/Users/.', '/Groups/..', '/v2/Roles/.'])(
+    'DELETE of %s is a 404 of its own, and the rest is done',
+    async (path) => {
+      const name = `behind ${path.replaceAll('/', ' ')}`
+      const results = await send([
+        { method: 'DELETE', path },
+        { method: 'POST', path: '/Groups', bulkId: 'g', data: { displayName: name } },
+      ])
+      expect(codes(results)).toEqual([404, 201])
+    },
+  )
+
   test('it refuses what is no Bulk request, or too much of one', async () => {
     const operation = user('u', 'bulk-never')
     const many = Array.from({ length: 1_001 }, (_, index) => user(`u${index}`, `bulk-never-${index}`))

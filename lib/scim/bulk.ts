@@ -26,8 +26,8 @@ const failed = (error: ScimError): { readonly status: number; readonly response:
   response: error.toJSON(),
 })
 
-/** Only these; a Bulk in a Bulk, or a search, is none. */
-const resource = /^\/(?:Users|Groups|v2\/Roles)(?:\/[^/]+)?$/
+/** Only these; a Bulk in a Bulk, or a search, is none, nor is what a URL is shortened by. */
+const resource = /^\/(?:Users|Groups|v2\/Roles)(?:\/(?!\.{1,2}$)[^/]+)?$/
 
 const perform = async (
   { parts }: BulkNeeds,
