@@ -36,10 +36,10 @@ describe.each(databases)('SCIM discovery on $name', (database) => {
       ],
     })
     const types = await open('/ResourceTypes').then(bodyOf)
-    expect((types.Resources as Body[]).map(({ id, endpoint }) => [id, endpoint])).toEqual([
-      ['User', '/Users'],
-      ['Group', '/Groups'],
-      ['RoleV2', '/v2/Roles'],
+    expect((types.Resources as Body[]).map(({ id, name, endpoint }) => [id, name, endpoint])).toEqual([
+      ['User', 'User', '/Users'],
+      ['Group', 'Group', '/Groups'],
+      ['RoleV2', 'Role', '/v2/Roles'],
     ])
     for (const type of types.Resources as Body[]) {
       const { location } = type.meta as { location: string }

@@ -53,6 +53,7 @@ for (const database of databases) {
       const at = new Date().toISOString()
       const members = ['anna', 'carl'].map((name) => ({ account_id: ids.get(name) ?? '', group_id: groupId }))
       const roleId = await role(server.db, { name: 'Sellers', users: [ids.get('Bert') ?? ''] })
+      await role(server.db, { name: 'ÉLITE', users: [ids.get('Bert') ?? ''] })
       const group = { id: groupId, organization_id: rootOrganization.id, name: 'Staff', name_key: 'staff' }
       await commit(server.db, [
         write(server.db.insertInto('user_group').values({ ...group, created_at: at, modified_at: at })),
@@ -78,6 +79,10 @@ for (const database of databases) {
     test.each<[string, readonly string[]]>([
       ['userName eq "ANNA"', ['anna']],
       ['userName eq "PRIMARY/anna"', ['anna']],
+      ['roles.display eq "ÉLITE"', ['Bert']],
+      ['roles[display sw "Éli"]', ['Bert']],
+      [`${enterprise}:manager eq "M1"`, ['anna']],
+      [`${enterprise}:manager pr and not (${enterprise}:manager ne "M1")`, ['anna']],
       ['userName eq "anna@carbon.super"', ['anna']],
       ['userName eq "anna" or userName eq "bert"', ['Bert', 'anna']],
       ['userName eq "anna" or emails eq "bert@work.example"', ['Bert', 'anna']],

@@ -106,6 +106,9 @@ const elementOf = (organizationId: string, attribute: Attribute, filter: Filter)
 
 const lowered = (text: string) => text.normalize('NFC').toLowerCase()
 
+/** Names of roles: both databases know the small letters of ASCII alone there. */
+const small = (text: string) => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+
 /** The fields of what a user belongs to, by sub-attribute; and where it is looked for. */
 interface Belonging {
   readonly subs: ReadonlyMap<string, Field>
@@ -124,7 +127,7 @@ const groups: Belonging = {
 const roles: Belonging = {
   subs: new Map([
     ['value', textField(sql.ref('role.id'))],
-    ['display', textField(sql`lower(role.name)`, (text) => text.toLowerCase())],
+    ['display', textField(sql`lower(role.name)`, small)],
     ['audiencevalue', textField(sql.ref('role.audience_id'))],
     ['audiencetype', textField(sql.ref('role.audience_type'), (text) => text.toLowerCase())],
   ]),
@@ -215,7 +218,16 @@ const leads = (filter: Filter, alternatives: boolean): boolean => {
   }
 }
 
-/** An attribute of parts, of which one may ask only whether there is one. */
+/** The values of one place, of all accounts of the organization. */
+const placeField = (organizationId: string, path: string, truth: boolean): Field =>
+  valueField(
+    path,
+    truth,
+    (condition) => sql`account.id in (select account_id from account_value
+      where organization_id = ${organizationId} and path = ${path} and ${condition(sql.ref('account_value.value_key'))})`,
+  )
+
+/** An attribute of parts: whether there is one, and how its `value` compares, if that is one of them. */
 const partsField = (organizationId: string, name: string): Field | undefined => {
   const found = findUserPath(name)
   if (!found || found.sub !== undefined || found.attribute.subs.size === 0) return undefined
@@ -228,7 +240,9 @@ const partsField = (organizationId: string, name: string): Field | undefined => 
     compare(comparison) {
       const unassigned = againstNull(comparison, present())
       if (unassigned) return unassigned
-      throw new Unsearchable(`${comparison.path} has parts: name one of them.`)
+      const value = found.attribute.subs.get('value')
+      if (value === undefined) throw new Unsearchable(`${comparison.path} has parts: name one of them.`)
+      return placeField(organizationId, valuePath(found.attribute, value), false).compare(comparison)
     },
   }
 }
@@ -254,13 +268,7 @@ export const userFields = (organizationId: string, filter: Filter): Fields => ({
     const known = columns.get(name) ?? (place && columns.get(place.path))
     if (known)
       return name === 'username' && hasAlternatives(filter) ? nameField(organizationId, known) : known
-    if (!place) return partsField(organizationId, written)
-    return valueField(
-      place.path,
-      place.truth,
-      (condition) => sql`account.id in (select account_id from account_value
-        where organization_id = ${organizationId} and path = ${place.path} and ${condition(sql.ref('account_value.value_key'))})`,
-    )
+    return place ? placeField(organizationId, place.path, place.truth) : partsField(organizationId, written)
   },
   element(written, inner) {
     const belonging = belongings.get(written.replace(corePrefix, '').toLowerCase())

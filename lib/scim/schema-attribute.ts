@@ -33,6 +33,8 @@ export const attribute = (
   ...rest,
 })
 
+const scimTypes: ReadonlySet<string> = new Set(['User', 'Group', 'Role'])
+
 /** Several references to other resources by their ids. */
 export const references = (
   name: string,
@@ -51,7 +53,8 @@ export const references = (
         type: 'reference',
         caseExact: true,
         mutability,
-        referenceTypes: [to],
+        // what is no resource of SCIM is a URI of any kind (RFC 7643 §7)
+        referenceTypes: [scimTypes.has(to) ? to : 'uri'],
       }),
       ...(rest.subAttributes ?? []),
     ],
