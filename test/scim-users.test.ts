@@ -147,7 +147,7 @@ for (const database of databases) {
       ['no user name', { userName: undefined }, 'invalidValue'],
       ['a password that is too short', { password: '1234567' }, 'invalidValue'],
       ['a password that is too long', { password: 'x'.repeat(1_025) }, 'invalidValue'],
-      ['no password', { password: undefined }, 'invalidValue'],
+      ['a password that is empty', { password: '' }, 'invalidValue'],
       ['something that is no e-mail address', { emails: ['nobody\r\nBcc: x@y'] }, 'invalidValue'],
       [
         'two primary addresses',

@@ -153,11 +153,11 @@ export interface NewUser {
   readonly attributes: Attributes
   readonly locked: boolean
   readonly disabled: boolean
-  /** Asked only once nothing else speaks against it: hashing is work. */
-  hashPassword(): Promise<string>
+  /** Of the password, if there is one; asked only once nothing else speaks against it: hashing is work. */
+  readonly hashPassword?: (() => Promise<string>) | undefined
 }
 
-/** Makes a user. Refuses one who acts for somebody else, since a password is set, and a name that is taken. */
+/** Makes a user. Refuses one who acts for somebody else, and a name that is taken. */
 export const createUser = async (
   db: Db,
   caller: Caller,
@@ -180,7 +180,7 @@ export const createUser = async (
     organization_id: caller.organizationId,
     user_name: userName,
     user_name_key: userNameKey(userName),
-    password_hash: await asked.hashPassword(),
+    password_hash: (await asked.hashPassword?.()) ?? null,
     password_shipped_at: null,
     version: 1,
     locked_at: asked.locked ? at : null,

@@ -29,8 +29,8 @@ export const readReplacement = (body: Readonly<Record<string, unknown>>): GroupE
 }
 
 /** The change that the operations of a PATCH make together. */
-export const readGroupEdit = (operations: readonly Operation[]): GroupEdit => {
-  const { name, externalId, sets } = readChanges(groupSchema, operations)
+export const readGroupEdit = (operations: readonly Operation[], id: string): GroupEdit => {
+  const { name, externalId, sets } = readChanges(groupSchema, operations, id)
   return {
     name: name === undefined ? undefined : withoutStore(name),
     externalId,

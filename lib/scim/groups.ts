@@ -81,7 +81,7 @@ const update = async (c: Context, needs: UsersNeeds, caller: Caller, edit: Group
 }
 
 const patch = (needs: UsersNeeds) => async (caller: Caller, c: Context) => {
-  const edit = readGroupEdit(parsePatch(await readBody(c)))
+  const edit = readGroupEdit(parsePatch(await readBody(c)), idOf(c))
   const group = await update(c, needs, caller, edit)
   // nobody adds one to 50,000 to hear of all of them (RFC 7644 §3.5.2 leaves it to the server)
   if (!isChosen(selectionIn(c)) && (await hasMoreMembers(needs.db, group.id, largeSet))) {

@@ -59,8 +59,8 @@ export const readRoleReplacement = (body: Body, audience: Audience): RoleEdit =>
 }
 
 /** The change that the operations of a PATCH make together. */
-export const readRoleEdit = (operations: readonly Operation[]): RoleEdit => {
-  const { name, sets } = readChanges(roleSchema, operations)
+export const readRoleEdit = (operations: readonly Operation[], id: string): RoleEdit => {
+  const { name, sets } = readChanges(roleSchema, operations, id)
   return {
     name,
     users: sets.get('users'),

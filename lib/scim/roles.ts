@@ -121,7 +121,7 @@ const put = (needs: UsersNeeds) => async (caller: Caller, c: Context) => {
 }
 
 const patch = (needs: UsersNeeds) => async (caller: Caller, c: Context) => {
-  const edit = readRoleEdit(parsePatch(await readBody(c)))
+  const edit = readRoleEdit(parsePatch(await readBody(c)), idOf(c))
   const role = await update(c, needs, caller, await requireRole(needs, caller, c), edit)
   // nobody gives it to one of 50,000 to hear of all of them (RFC 7644 §3.5.2 leaves it to the server)
   if (!isChosen(selectionIn(c)) && (await hasMoreUsers(needs.db, role.id, largeSet))) {

@@ -63,7 +63,10 @@ const ofUser = (one: Attribute): SchemaAttribute => {
     // a name that was given stays
     return { ...plain, required: true, uniqueness: 'server', mutability: 'immutable' }
   }
-  if (name === 'password') return { ...plain, mutability: 'writeOnly', returned: 'never' }
+  if (name === 'password') {
+    const description = 'Password of the user; without one nobody signs in as the user by password.'
+    return { ...plain, description, mutability: 'writeOnly', returned: 'never' }
+  }
   if (one.kind === 'boolean') return { ...plain, type: 'boolean' }
   if (one.kind === 'string') return plain
   if (one.kind === 'strings') return { ...plain, multiValued: true }
@@ -124,20 +127,36 @@ export const schemaResources = (baseUrl: string): readonly Resource[] =>
 const types = [
   {
     id: 'User',
+    name: 'User',
     endpoint: '/Users',
     description: 'User Account',
     schema: coreSchema,
     extensions: [enterpriseSchema, wso2Schema, customSchema],
   },
-  { id: 'Group', endpoint: '/Groups', description: 'Group', schema: groupSchema.id, extensions: [] },
-  { id: 'RoleV2', endpoint: '/v2/Roles', description: 'Role', schema: roleSchema.id, extensions: [] },
+  {
+    id: 'Group',
+    name: 'Group',
+    endpoint: '/Groups',
+    description: 'Group',
+    schema: groupSchema.id,
+    extensions: [],
+  },
+  {
+    id: 'RoleV2',
+    name: 'Role',
+    endpoint: '/v2/Roles',
+    description: 'Role',
+    schema: roleSchema.id,
+    extensions: [],
+  },
 ] as const
 
 export const resourceTypes = (baseUrl: string): readonly Resource[] =>
-  types.map(({ id, endpoint, description, schema, extensions }) => ({
+  types.map(({ id, name, endpoint, description, schema, extensions }) => ({
     schemas: ['urn:ietf:params:scim:schemas:core:2.0:ResourceType'],
     id,
-    name: id,
+    // what `meta.resourceType` of its resources says (RFC 7643 §6)
+    name,
     description,
     endpoint,
     schema,

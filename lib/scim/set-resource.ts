@@ -132,8 +132,14 @@ const applyToSet = (set: SetDraft, op: Operation['op'], values: readonly string[
   }
 }
 
-/** Reads the operations of a PATCH (RFC 7644 §3.5.2). */
-export const readChanges = (schema: ResourceSchema, operations: readonly Operation[]): Changes => {
+/**
+ * Reads the operations of a PATCH (RFC 7644 §3.5.2) of the resource `id`; Okta repeats that where it says what to replace.
+ */
+export const readChanges = (
+  schema: ResourceSchema,
+  operations: readonly Operation[],
+  id: string,
+): Changes => {
   let name: string | undefined
   let externalId: string | null | undefined
   const sets = new Map<string, SetDraft>()
@@ -186,7 +192,7 @@ export const readChanges = (schema: ResourceSchema, operations: readonly Operati
     else if (!isObject(value)) throw bad('invalidValue', 'Without a path the value has to be an object.')
     else {
       for (const [key, inner] of Object.entries(value)) {
-        if (key.toLowerCase() === 'schemas') continue
+        if (key.toLowerCase() === 'schemas' || (key.toLowerCase() === 'id' && inner === id)) continue
         if (key.toLowerCase() === schema.id.toLowerCase() && isObject(inner)) {
           for (const [deep, one] of Object.entries(inner)) apply(op, deep, one)
         } else apply(op, key, inner)

@@ -8,7 +8,7 @@ import { createUser, type User, type Wanted } from '../directory/users.ts'
 import { endAllOf } from '../sign-in/end-session.ts'
 import type { PasswordPolicy } from '../sign-in/password-policy.ts'
 import { answerTagged, requireCurrent } from './conditional.ts'
-import { actingError, bad, ScimError } from './error.ts'
+import { actingError, ScimError } from './error.ts'
 import { readBody } from './media.ts'
 import { parsePatch } from './patch.ts'
 import { project, shows } from './projection.ts'
@@ -95,9 +95,8 @@ export const replacedUser = (
 /** Makes the user of a POST's body and answers with it. */
 export const createdUser = async (needs: UsersNeeds, caller: Caller, c: Context): Promise<Response> => {
   if (caller.acting) throw actingError()
-  const { hashPassword, ...drafted } = draftUser(writable(await readBody(c)), needs.passwordPolicy)
-  if (!hashPassword) throw bad('invalidValue', 'A user needs a password.')
-  const result = await createUser(needs.db, caller, { ...drafted, hashPassword }, new Date())
+  const drafted = draftUser(writable(await readBody(c)), needs.passwordPolicy)
+  const result = await createUser(needs.db, caller, drafted, new Date())
   if ('user' in result) return answerUser(c, needs, result.user, 201)
   if (result.refused === 'acting') throw actingError()
   throw new ScimError(

@@ -131,7 +131,9 @@ const finish = (
   const userName = user && written === user.userName ? user.userName : readUserName(written)
   if (user && userName !== user.userName) throw bad('mutability', 'userName cannot be changed.')
   const password = draft.get(passwordAttribute.name)
-  const speaksOfPassword = !comesHashed && (!user || touched.has(passwordAttribute.name))
+  // a new one may have none: provisioning systems send none, and nobody signs in with it until one is set
+  const speaksOfPassword =
+    !comesHashed && (user ? touched.has(passwordAttribute.name) : password !== undefined)
   const disabled = isDisabled(draft, touched, user?.disabled ?? false)
   const locked = draft.get(lockedAttribute.name) === true
   const elsewhere = [

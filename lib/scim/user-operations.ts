@@ -146,7 +146,7 @@ const making =
     summary,
     tag,
     query: z.object(selection()),
-    body: userBody(['userName', 'password']),
+    body: userBody(['userName']),
     answers: { 201: user('The user.'), 400: wrong, 409: taken, 503: overloaded },
   })
 

@@ -43,6 +43,10 @@ export const subValue = (attribute: Attribute, sub: string, value: unknown): unk
 
 /** A complex value, or the parts of one; a part that is null is taken away. */
 export const complexValue = (attribute: Attribute, value: unknown): Entry => {
+  // Entra ID writes the one manager as a list
+  if (attribute.kind === 'complex' && Array.isArray(value) && value.length === 1) {
+    return complexValue({ ...attribute, kind: 'multi' }, value[0])
+  }
   if (!isObject(value)) {
     if (attribute.subs.has('value')) return { value: subValue(attribute, 'value', value) }
     throw bad('invalidValue', `${attribute.name} has to be an object.`)
