@@ -10,7 +10,7 @@ import { Lost } from '../directory/change.ts'
 import { type AccessNeeds, authenticate } from './authenticate.ts'
 import type { Describe } from './operation.ts'
 import { proofOf } from './proof.ts'
-import { letOthersPass, takeTurn } from './turns.ts'
+import { letOthersPass, mostTries, stepBack, takeTurn } from './turns.ts'
 
 export interface Rule {
   /** The scope or permission needed; `undefined` for anybody who is signed in. */
@@ -53,8 +53,6 @@ export const besideGate = <H extends object>(handler: H, guarded: object): H => 
   rules.set(handler, rule)
   return handler
 }
-
-const tries = 5
 
 /** Binds the gate to a door's way of wording a refusal. */
 export const guard =
@@ -117,8 +115,9 @@ export const guard =
       }
       try {
         for (let attempt = 1; ; attempt += 1) {
-          const response = await decide(attempt < tries)
+          const response = await decide(attempt < mostTries)
           if (response) return response
+          if (endTurn) await stepBack(attempt)
           endTurn ??= await takeTurn(needs.db)
         }
       } finally {

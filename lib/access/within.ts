@@ -7,8 +7,7 @@ import { Lost } from '../directory/change.ts'
 import { authenticate } from './authenticate.ts'
 import type { GuardNeeds, Refusal, Rule } from './guard.ts'
 import { proofOf } from './proof.ts'
-
-const tries = 3
+import { mostTries, stepBack } from './turns.ts'
 
 /** Which request a part belongs to. */
 const wholes = new WeakMap<Request, Request>()
@@ -59,7 +58,8 @@ export const within =
         return await handler(caller, c)
       } catch (error) {
         if (!(error instanceof Lost)) throw error
-        if (attempt === tries) return word('contended', raw)
+        if (attempt === mostTries) return word('contended', raw)
+        await stepBack(attempt)
       }
     }
   }

@@ -104,6 +104,16 @@ const remembered = new Map<
   { readonly id: string; readonly version: number; readonly until: number }
 >()
 
+/** Those that are being checked: of many requests at once that bring the same password one has it hashed. */
+const underWay = new Map<string, Promise<Verdict>>()
+
+const recall = async (db: Db, key: string, now: Date): Promise<Account | undefined> => {
+  const known = remembered.get(key)
+  if (!known || known.until <= now.getTime()) return undefined
+  const account = await findAccount(db, known.id)
+  return account && account.version === known.version && isActive(account) ? account : undefined
+}
+
 /**
  * The same for Basic, where each request brings the password: a success is remembered for seconds under a key of this
  * process, for one version of the account. The account itself is read every time.
@@ -118,19 +128,27 @@ export const verifyBasic = async (
   const key = createHmac('sha256', secret)
     .update(JSON.stringify([organizationId, userName, password]))
     .digest('base64url')
-  const known = remembered.get(key)
-  if (known && known.until > now.getTime()) {
-    const account = await findAccount(db, known.id)
-    if (account && account.version === known.version && isActive(account)) {
-      return { account }
+  const known = await recall(db, key, now)
+  if (known) return { account: known }
+  const first = underWay.get(key)
+  if (first) {
+    await first.catch(() => undefined)
+    // a failure is not shared: each is counted, and by its own address
+    const account = await recall(db, key, now)
+    if (account) return { account }
+  }
+  const checking = verifyCredentials(db, credentials, trace, now)
+  underWay.set(key, checking)
+  try {
+    const verdict = await checking
+    remembered.delete(key)
+    if (verdict.account) {
+      if (remembered.size >= mostRemembered) remembered.clear()
+      const { id, version } = verdict.account
+      remembered.set(key, { id, version, until: now.getTime() + rememberedFor })
     }
+    return verdict
+  } finally {
+    if (underWay.get(key) === checking) underWay.delete(key)
   }
-  remembered.delete(key)
-  const verdict = await verifyCredentials(db, credentials, trace, now)
-  if (verdict.account) {
-    if (remembered.size >= mostRemembered) remembered.clear()
-    const { id, version } = verdict.account
-    remembered.set(key, { id, version, until: now.getTime() + rememberedFor })
-  }
-  return verdict
 }
