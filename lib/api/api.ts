@@ -3,7 +3,6 @@ import type { GuardNeeds } from '../access/guard.ts'
 import type { Db } from '../database/connect.ts'
 import type { Vault } from '../keys/secrets.ts'
 import type { OutboundRules } from '../outbound.ts'
-import type { OutboundRules } from '../outbound.ts'
 import { allScopes } from './api-resources/all-scopes.ts'
 import { apiResources } from './api-resources/api-resources.ts'
 import { apiResourceCollections } from './api-resources/collections.ts'
@@ -17,10 +16,10 @@ import { registration } from './dcr/dcr.ts'
 import { registerPath } from './dcr/registered.ts'
 import type { RegistrationRules } from './dcr/request.ts'
 import { gate } from './gate.ts'
+import { impersonations } from './impersonations/impersonations.ts'
 import { oidcScopes } from './oidc-scopes.ts'
 import { Problem, render, unexpected, wrongMethod } from './problem.ts'
 import { users } from './users/users.ts'
-import { webhooks } from './webhooks/webhooks.ts'
 import { webhooks } from './webhooks/webhooks.ts'
 
 export interface ApiNeeds {
@@ -40,8 +39,6 @@ export interface ApiNeeds {
   readonly largestFile: number
   /** Where webhooks may be. */
   readonly outbound: OutboundRules
-  /** Where webhooks may be. */
-  readonly outbound: OutboundRules
   /** How long a browser session may idle, in seconds. */
   readonly sessionIdleSeconds: number
   /** Undefined when clients cannot register. */
@@ -59,9 +56,9 @@ export const api = (needs: ApiNeeds) => {
     .route('/server/v1/authorization-details-types', allDetailsTypes(needs))
     .route('/server/v1/meta/api-resource-collections', apiResourceCollections(needs))
     .route('/server/v1/applications', applications(needs))
+    .route('/server/v1/impersonations', impersonations(needs))
     .route('/server/v1/audit', audit(needs))
     .route('/server/v1/oidc/scopes', oidcScopes(needs))
-    .route('/server/v1/webhooks', webhooks(needs))
     .route('/server/v1/webhooks', webhooks(needs))
     .route('/users', users(needs))
     .route(registerPath, needs.registration ? registration(needs, needs.registration) : new Hono())

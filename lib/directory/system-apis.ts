@@ -114,13 +114,13 @@ export const systemApis: readonly ApiResourceDefinition[] = [
   tenant('/api/server/v1/notification', 'Notification Templates API', 'template_mgt', crud),
   tenant('/api/server/v(.*)/notification-senders', 'Notification Senders API', 'notification_senders', crud),
   tenant('/api/server/v1/webhooks', 'Webhook Management API', 'webhook', crud),
-  tenant('/api/server/v1/webhooks', 'Webhook Management API', 'webhook', crud),
   tenant('/api/users/v1/(.*)sessions', 'Session Management API', 'session', ['view', 'delete']),
   tenant('/api/users/v(.*)authorized-apps', 'Authorized Applications API', 'user_authorizedapp', [
     'view',
     'delete',
   ]),
   tenant('/api/server/v1/audit', 'Audit API', 'audit', ['view']),
+  tenant('/api/server/v1/impersonations', 'Impersonation Management API', 'impersonation', ['view', 'end']),
   tenant('/oauth2/introspect', 'Token Introspection API', 'oauth2', ['introspect']),
   tenant('/api/identity/oauth2/dcr/v1.1/register', 'Dynamic Client Registration API', 'dcr', crud),
 ]
