@@ -3,9 +3,8 @@
  * writes it, and one that a crash left over is taken over by whoever sweeps next. A crash between the line and its
  * mark repeats the line; it never loses one.
  */
-import { mkdirSync } from 'node:fs'
-import { appendFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { jsonLine } from './audit/json-line.ts'
+import { type LogFileRules, logFile } from './audit/log-file.ts'
 import { auditLine, auditWriter, looks } from './audit.ts'
 import { commit, write } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
@@ -25,16 +24,17 @@ export interface Journal {
   stop(): Promise<void>
 }
 
-/** A full disk or a crash may have cut the last line off; then the next one begins on a line of its own. */
-const lineBreakDue = async (file: string): Promise<string> => {
-  const existing = Bun.file(file)
-  if (!(await existing.exists()) || existing.size === 0) return ''
-  return (await existing.slice(existing.size - 1).text()) === '\n' ? '' : '\n'
+export interface JournalRules extends LogFileRules {
+  /** The seed's lines, or an object a line. */
+  readonly format: 'text' | 'json'
 }
 
+const usual: JournalRules = { format: 'text', maxBytes: 10_485_760, keep: 20 }
+
 /** Starts the loop that writes lines to `file`. A failing disk is logged and tried again. */
-export const startJournal = (db: Db, file: string, log: Log): Journal => {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+export const startJournal = (db: Db, file: string, log: Log, rules: JournalRules = usual): Journal => {
+  const lineOf = rules.format === 'json' ? jsonLine : auditLine
+  const target = logFile(file, rules)
   const writer = auditWriter(db)
 
   const takeOver = async (now: Date) => {
@@ -59,8 +59,11 @@ export const startJournal = (db: Db, file: string, log: Log): Journal => {
         .limit(batch)
         .execute()
       if (rows.length === 0) return
-      const lines = rows.map((row) => `${auditLine(row)}\n`).join('')
-      await appendFile(file, `${await lineBreakDue(file)}${lines}`, { mode: 0o600 })
+      const lines = rows.map((row) => `${lineOf(row)}\n`).join('')
+      // on the disk before the row says that it is
+      await target.append(lines, new Date(), (error) =>
+        log.warn({ err: error, file }, 'the audit log could not be rotated; it grows on'),
+      )
       const ids = rows.map(({ id }) => id)
       const marked = db.updateTable('audit').set({ line_at: new Date().toISOString() }).where('id', 'in', ids)
       await commit(db, [write(marked)])

@@ -91,7 +91,12 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     await commit(db, recordLoaded(db, plugins, trace, new Date()))
     for (const { name, file, sha256 } of plugins.files) log.info({ name, file, sha256 }, 'plugin loaded')
   }
-  const journal = startJournal(db, config.log.auditFile, log)
+  const { auditFile, auditFormat, auditMaxBytes, auditKeep } = config.log
+  const journal = startJournal(db, auditFile, log, {
+    format: auditFormat,
+    maxBytes: auditMaxBytes,
+    keep: auditKeep,
+  })
   const mailer = startMailer(
     db,
     {
