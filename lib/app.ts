@@ -11,6 +11,7 @@ import { clientAddressReader, trustedPeerReader } from './client-address.ts'
 import type { Config } from './config.ts'
 import { readRevision } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
+import { letterheadOf, messageDomain } from './email/address.ts'
 import type { Validator } from './impersonation/validator.ts'
 import type { Vault } from './keys/secrets.ts'
 import type { SigningKeys } from './keys/signing.ts'
@@ -119,6 +120,10 @@ export const app = (needs: AppNeeds): App => {
         mostApplications: config.applications.most,
         sessionIdleSeconds: config.session.idleSeconds,
         outbound: config.oauth.outbound,
+        mail: {
+          letterhead: letterheadOf(config.email, config.server.hostname),
+          domain: messageDomain(config.email?.fromAddress, config.server.hostname),
+        },
         oauthRules: {
           lifetimes: config.oauth.tokenValidation,
           furtherGrantTypes: needs.plugins?.grantTypes.map(({ type }) => type) ?? [],

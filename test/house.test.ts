@@ -41,7 +41,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   tokens: ['directory', 'keys', 'database'],
   directory: ['audit', 'database'],
   keys: ['audit', 'database'],
-  email: ['delivery', 'database', 'config', 'log'],
+  email: ['directory', 'delivery', 'audit', 'database', 'config', 'log'],
   audit: ['database', 'log'],
   delivery: ['database', 'log'],
   database: ['metrics'],

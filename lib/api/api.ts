@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import type { GuardNeeds } from '../access/guard.ts'
 import type { Db } from '../database/connect.ts'
+import type { Letterhead } from '../email/template.ts'
 import type { Vault } from '../keys/secrets.ts'
 import type { OutboundRules } from '../outbound.ts'
 import { allScopes } from './api-resources/all-scopes.ts'
@@ -15,6 +16,9 @@ import { configs } from './configs.ts'
 import { registration } from './dcr/dcr.ts'
 import { registerPath } from './dcr/registered.ts'
 import type { RegistrationRules } from './dcr/request.ts'
+import { notificationTemplates } from './email/notification.ts'
+import { emailV1 } from './email/v1.ts'
+import { emailV2 } from './email/v2.ts'
 import { gate } from './gate.ts'
 import { impersonations } from './impersonations/impersonations.ts'
 import { oidcScopes } from './oidc-scopes.ts'
@@ -41,6 +45,8 @@ export interface ApiNeeds {
   readonly outbound: OutboundRules
   /** How long a browser session may idle, in seconds. */
   readonly sessionIdleSeconds: number
+  /** In whose name mail is sent, and what comes after the @ of Message-IDs. */
+  readonly mail: { readonly letterhead: Letterhead; readonly domain: string }
   /** Undefined when clients cannot register. */
   readonly registration?: RegistrationRules | undefined
 }
@@ -60,6 +66,9 @@ export const api = (needs: ApiNeeds) => {
     .route('/server/v1/audit', audit(needs))
     .route('/server/v1/oidc/scopes', oidcScopes(needs))
     .route('/server/v1/webhooks', webhooks(needs))
+    .route('/server/v1/email/template-types', emailV1(needs))
+    .route('/server/v2/email/template-types', emailV2(needs))
+    .route('/server/v1/notification', notificationTemplates(needs))
     .route('/users', users(needs))
     .route(registerPath, needs.registration ? registration(needs, needs.registration) : new Hono())
     .all(

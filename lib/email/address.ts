@@ -1,3 +1,6 @@
+import type { Email } from '../config/email.ts'
+import type { Letterhead } from './template.ts'
+
 /** One mailbox, and nothing that a mail program could read as two of them or as another header. */
 const mailbox = /^[^\s\p{Cc}@,:;<>()[\]"\\]{1,64}@[^\s\p{Cc}@,:;<>()[\]"\\]{1,255}$/u
 
@@ -22,3 +25,9 @@ export const messageDomain = (fromAddress: string | undefined, hostname: string)
   // as ASCII, since a Message-ID has no encoding of its own
   return URL.canParse(url) ? new URL(url).hostname : hostname
 }
+
+/** In whose name mail is sent: the configured organization's, or else the server's. */
+export const letterheadOf = (email: Email | undefined, hostname: string): Letterhead => ({
+  organization: email?.organizationName ?? hostname,
+  supportAddress: email?.supportAddress,
+})

@@ -49,7 +49,7 @@ const usualPatience = { connect: 10_000, answer: 20_000, whole: 45_000, stop: 5_
 export const startMailer = (db: Db, options: MailerOptions, log: Log): Mailer => {
   const { now = () => new Date(), patience = usualPatience } = options
   const { id: senderId } = mailSender(db)
-  const sender = openSender(options, patience)
+  const sender = openSender(db, options, patience)
   const turn = pacer(options.email?.messagesPerSecond ?? ratePerSecond)
   const underWay = new Map<string, Promise<void>>()
   const ended = new AbortController()

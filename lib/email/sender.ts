@@ -1,8 +1,10 @@
 /** From a row of the outbox to a message that has left: the deployment's letterhead, the template, the transport. */
 import type { Email } from '../config/email.ts'
-import { mailboxOf } from './address.ts'
+import type { Db } from '../database/connect.ts'
+import { letterheadOf, mailboxOf } from './address.ts'
+import { contentOf } from './choice.ts'
 import type { OutboxRow } from './outbox.ts'
-import { render, type TemplateData } from './template.ts'
+import type { TemplateData } from './template.ts'
 import { openTransport, type Patience } from './transport.ts'
 import { Undelivered } from './undelivered.ts'
 
@@ -21,19 +23,23 @@ export interface Sender {
 }
 
 /** Opens no connection before the first message. */
-export const openSender = ({ email, dataDirectory, hostname }: SenderOptions, patience: Patience): Sender => {
+export const openSender = (
+  db: Db,
+  { email, dataDirectory, hostname }: SenderOptions,
+  patience: Patience,
+): Sender => {
   const transport = openTransport(email, dataDirectory, patience)
-  const organization = email?.organizationName ?? hostname
-  const letterhead = { organization, supportAddress: email?.supportAddress }
+  const letterhead = letterheadOf(email, hostname)
   const mailbox = mailboxOf(email?.fromAddress ?? `no-reply@${hostname}`)
-  const from = mailbox.name === '' ? { ...mailbox, name: organization } : mailbox
+  const from = mailbox.name === '' ? { ...mailbox, name: letterhead.organization } : mailbox
   return {
     async send(row, signal) {
       try {
         // written by `enqueue`
         const data = JSON.parse(row.data) as TemplateData
+        const asked = { template: row.template, data, impersonationId: row.impersonation_id }
         const message = {
-          ...render(row.template, data, letterhead),
+          ...(await contentOf(db, asked, letterhead)),
           messageId: row.message_id,
           from,
           replyTo: email?.replyTo,
