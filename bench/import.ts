@@ -20,7 +20,11 @@ const writeUsers = async (path: string): Promise<void> => {
   const stream = createWriteStream(path)
   stream.write('userName,passwordHash,givenName,familyName,email,phone,title,department,externalId,active\n')
   for (let n = 0; n < users; n += 1) {
-    const line = `user.${n},${hash},Given${n % 977},Family${n % 3_571},user.${n}@example.com,+4930${n},Engineer,Department ${n % 50},ext-${n},true\n`
+    // as in life, keys come in no order
+    const random = Bun.hash(String(n))
+    const key = random.toString(36)
+    const names = `Given${random % 977n},Family${random % 3_571n}`
+    const line = `${key},${hash},${names},${key}@example.com,+49${random % 10_000_000_000n},Engineer,Department ${n % 50},ext-${key},true\n`
     if (!stream.write(line)) await once(stream, 'drain')
   }
   stream.end()

@@ -16,7 +16,7 @@ const noInput = 66
 const tryAgain = 75
 
 /** Lines of one question, and the milliseconds after which there is one in any case: hashing takes its time. */
-const together = 500
+const together = 2_000
 const patience = 2_000
 
 interface Asked {

@@ -7,7 +7,7 @@ import { located } from '../located.ts'
 import { answerImport, type ImportAnswers, type ImportQuestion } from './task.ts'
 
 /** Users of one commit where no other request of this process waits for it. */
-const together = 500
+const together = 2_000
 
 export interface Destination {
   ask<Question extends ImportQuestion>(question: Question): Promise<ImportAnswers[Question['task']]>
@@ -22,7 +22,7 @@ export const destinationOf = (config: Config): Destination => {
       const answer = await askServer(config.dataDirectory, '/import', JSON.stringify(question))
       if (answer !== undefined) return JSON.parse(answer)
     }
-    db ??= await located(config, () => connect(config.database))
+    db ??= await located(config, () => connect(config.database, { writesMuch: true }))
     return answerImport(db, question, together)
   }
   return {
