@@ -86,6 +86,18 @@ const replace = async (source: string, target: string, { force, keepSessions }: 
   }
 }
 
+/**
+ * The newest checkpoint tells of the database that was set aside, which had more rows: it goes aside with it, or the
+ * restored one would look cut off. Answers where, if there was one.
+ */
+const setCheckpointAside = (file: string): string | undefined => {
+  if (!existsSync(file)) return undefined
+  const aside = `${file}.before-restore`
+  renameSync(file, aside)
+  syncFolderOf(file)
+  return aside
+}
+
 const said = (ended: Ended | undefined) =>
   ended
     ? `Ended: ${ended.impersonations} impersonations that had not been started, ${ended.sessions} browser sessions.\n`
@@ -113,8 +125,10 @@ export const restore = async (invocation: Invocation): Promise<number> => {
     if (await isServing(config.dataDirectory)) throw running
     const { accounts } = check(resolve(file))
     const { aside, ended } = await replace(resolve(file), path, optionsOf(invocation))
+    const checkpoint = setCheckpointAside(config.audit.checkpointFile)
     process.stdout.write(`${path} was restored: ${accounts} accounts.\n${said(ended)}`)
     if (aside !== undefined) process.stdout.write(`What was there before is ${aside}.\n`)
+    if (checkpoint !== undefined) process.stdout.write(`Its last audit checkpoint is ${checkpoint}.\n`)
     process.stdout.write('The server needs the encryption key that the backup was made with.\n')
     return 0
   } catch (error) {
