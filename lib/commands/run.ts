@@ -22,6 +22,10 @@ const usage = `mayact: an authorization server for user impersonation
   mayact keys list [--json]                   the signing keys, and what each of them does
   mayact keys rotate [--publish-for 15m]      a new key, published for so long before it signs
   mayact keys retire KID [--now]              it signs no longer; with --now it verifies no longer, either
+  mayact impersonations list [--state STATE] [--json]   who acts as whom, and who did
+  mayact impersonations end ID [--reason TEXT]          ends it everywhere within a second;
+                      [--all | --impersonator ID | --subject ID | --application ID]
+                                              ends all of these
   mayact audit verify [FILE] [--keys FILE]    proves the audit trail, or an export of it, or names the first bad row
   mayact audit export [--from T] [--to T]     the sealed rows as JSON Lines, to be verified anywhere
   mayact audit keys                           the public keys that prove it
@@ -46,6 +50,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'keys list': async () => (await import('./keys.ts')).listCommand,
   'keys rotate': async () => (await import('./keys.ts')).rotateCommand,
   'keys retire': async () => (await import('./keys.ts')).retireCommand,
+  'impersonations list': async () => (await import('./impersonations.ts')).listCommand,
+  'impersonations end': async () => (await import('./impersonations.ts')).endCommand,
   'audit verify': async () => (await import('./audit.ts')).verifyCommand,
   'audit export': async () => (await import('./audit.ts')).exportCommand,
   'audit keys': async () => (await import('./audit.ts')).keysCommand,
@@ -68,6 +74,12 @@ const flags: ReadonlySet<string> = new Set([
   '--keys',
   '--from',
   '--to',
+  '--all',
+  '--impersonator',
+  '--subject',
+  '--application',
+  '--state',
+  '--reason',
   '--dry-run',
   '--report',
   '--again',
@@ -87,7 +99,7 @@ const read = (words: readonly string[], environment: Environment) => {
     else rest.push(word)
   }
   const [first = 'serve', ...others] = rest
-  const isTwoWords = ['db', 'plugins', 'keys', 'audit'].includes(first)
+  const isTwoWords = ['db', 'plugins', 'keys', 'audit', 'impersonations'].includes(first)
   const name = isTwoWords ? `${first} ${others.shift() ?? ''}`.trim() : first
   const command = commands[name]
   if (!command) throw new Misuse(`unknown command ${name}`)

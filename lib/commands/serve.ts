@@ -6,6 +6,7 @@ import { type Config, ConfigurationError } from '../config.ts'
 import { close, commit } from '../database/commit.ts'
 import { startMailer } from '../email/mailer.ts'
 import { startHousekeeper } from '../housekeeping/housekeeper.ts'
+import { startSweeper } from '../impersonation/sweeper.ts'
 import { startJournal } from '../journal.ts'
 import { openAuditKey } from '../keys/audit-key.ts'
 import { removeCopies, removeLeftOver } from '../plugins/copies.ts'
@@ -15,6 +16,7 @@ import { webhookFollower } from '../webhooks/follower.ts'
 import { startWebhookSender } from '../webhooks/sender.ts'
 import { listenForCommands } from './control.ts'
 import { drain } from './drain.ts'
+import { impersonationTasks } from './impersonations.ts'
 import { configure, type Invocation, Misuse } from './invocation.ts'
 import { keyTasks } from './keys.ts'
 import { type Listener, startListener } from './listener.ts'
@@ -141,7 +143,10 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   }
   const stopCommands =
     config.database.type === 'sqlite'
-      ? await listenForCommands(db, config.dataDirectory, log, keyTasks(opened, config))
+      ? await listenForCommands(db, config.dataDirectory, log, {
+          ...keyTasks(opened, config),
+          ...impersonationTasks(db),
+        })
       : undefined
   const { retentionSeconds } = config.audit
   const housekeeper = startHousekeeper(db, log, {
@@ -154,6 +159,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
             return removeBefore(db, before, await firstUntaken(db), trace, now)
           },
   })
+  const sweeper = startSweeper({ db, log, enabled: () => live.config.impersonation.enabled })
   const followers = startFollowers(db, log)
   followers.follow(plugins.followers, config.plugins.timeoutMilliseconds)
   const following = startFollowing(db, 'own-followers', log)
@@ -167,6 +173,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     await requests.finish(listener, drainMilliseconds)
     telemetry.stop()
     await followers.stop()
+    await sweeper.stop()
     await following.stop()
     await removeCopies()
     await housekeeper.stop()

@@ -6,12 +6,20 @@ complete -c mayact -n __fish_use_subcommand -f -a import -d 'users from CSV or J
 complete -c mayact -n __fish_use_subcommand -f -a check -d 'what is wrong or missing'
 complete -c mayact -n __fish_use_subcommand -f -a demo -d 'plays an impersonation'
 complete -c mayact -n __fish_use_subcommand -f -a keys -d 'list, rotate, retire'
+complete -c mayact -n __fish_use_subcommand -f -a impersonations -d 'list, end'
 complete -c mayact -n __fish_use_subcommand -f -a audit -d 'verify, export, keys'
 complete -c mayact -n __fish_use_subcommand -f -a plugins -d 'list, types, new, test'
 complete -c mayact -n __fish_use_subcommand -f -a backup -d 'a copy of the SQLite database'
 complete -c mayact -n __fish_use_subcommand -f -a restore -d 'puts a backup in the place of the database'
 complete -c mayact -n '__fish_seen_subcommand_from db; and not __fish_seen_subcommand_from exec' -f -a exec
 complete -c mayact -n '__fish_seen_subcommand_from keys; and not __fish_seen_subcommand_from list rotate retire' -f -a 'list rotate retire'
+complete -c mayact -n '__fish_seen_subcommand_from impersonations; and not __fish_seen_subcommand_from list end' -f -a 'list end'
+complete -c mayact -n '__fish_seen_subcommand_from impersonations' -l all
+complete -c mayact -n '__fish_seen_subcommand_from impersonations' -l impersonator -x
+complete -c mayact -n '__fish_seen_subcommand_from impersonations' -l subject -x
+complete -c mayact -n '__fish_seen_subcommand_from impersonations' -l application -x
+complete -c mayact -n '__fish_seen_subcommand_from impersonations' -l state -x
+complete -c mayact -n '__fish_seen_subcommand_from impersonations' -l reason -x
 complete -c mayact -n '__fish_seen_subcommand_from audit; and not __fish_seen_subcommand_from verify export keys' -f -a 'verify export keys'
 complete -c mayact -n '__fish_seen_subcommand_from plugins; and not __fish_seen_subcommand_from list types new test' -f -a 'list types new test'
 complete -c mayact -n '__fish_seen_subcommand_from rotate' -l publish-for -x
