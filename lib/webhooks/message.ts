@@ -15,6 +15,7 @@ const particulars = ({ type, by, data, authorizedAt, startedAt, at }: Happened):
         endedAt: textOf(data.endedAt) ?? at,
         endedBy: by,
         endReason: textOf(data.reason),
+        endComment: textOf(data.comment),
         requests: typeof data.requests === 'number' ? data.requests : null,
       }
     case 'impersonation.refused':

@@ -10,11 +10,14 @@ import type { Webhook } from './webhook.ts'
 const sessionRevokedUri = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
 const verificationUri = 'https://schemas.openid.net/secevent/ssf/event-type/verification'
 
+/** What the server ends by a rule of its own. */
+const byPolicy = new Set(['expired', 'refresh-token-reused', 'authorization-code-replayed'])
+
 /** Who ended it, in CAEP's words (§2). */
 const initiatorOf = ({ by, subject, impersonator, client, data }: Happened): string => {
   if (by === subject || by === impersonator) return 'user'
   if (by !== 'system' && by !== client) return 'admin'
-  return /^expir/.test(textOf(data.reason) ?? '') ? 'policy' : 'system'
+  return byPolicy.has(textOf(data.reason) ?? '') ? 'policy' : 'system'
 }
 
 /**
