@@ -148,7 +148,7 @@ const importFile = async (config: Config, asked: Asked, destination: Destination
       })) {
         if (!saidSlow && !dry && 'user' in entry && entry.user.passwordHash === undefined) {
           saidSlow = true
-          tell.note('passwords are hashed here, about 20 a second; passwordHash is a thousand times as fast')
+          tell.note('passwords are hashed here, about 20 a second; passwordHash is a hundred times as fast')
         }
         await collect.add(entry)
       }
