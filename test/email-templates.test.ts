@@ -441,7 +441,7 @@ describe.each(databases)('e-mail templates on $name', (database) => {
       await refused('GET', `${base}/de_DE`, undefined, 404, 'NTM-65004')
       await refused('GET', `${ntm}/${none}/system-templates`, undefined, 404, 'NTM-65002')
       for (const method of ['PUT', 'DELETE', 'POST'])
-        expect((await send(method, `${base}/en_US`, french)).status).toBe(404)
+        expect((await send(method, `${base}/en_US`, french)).status).toBe(405)
     })
 
     test('?resolve=true shows what is inherited, the nearest first', async () => {
