@@ -119,6 +119,7 @@ export const app = (needs: AppNeeds): App => {
         largestFile: config.configurationStore.largestFile,
         mostApplications: config.applications.most,
         sessionIdleSeconds: config.session.idleSeconds,
+        optOut: config.impersonation.allowOptOut,
         outbound: config.oauth.outbound,
         mail: {
           letterhead: letterheadOf(config.email, config.server.hostname),

@@ -12,6 +12,8 @@ const events = {
   'subject-token-issued': { action: 'subject-token-issued', impersonation: true },
   'impersonated-token-issued': { action: 'impersonated-token-issued', impersonation: true },
   'impersonation-refused': { action: 'impersonation-refused', impersonation: true },
+  'impersonation-ended': { action: 'impersonation-ended', impersonation: true },
+  'impersonations-ended': { action: 'impersonations-ended', impersonation: false },
   'resource-modification-via-impersonation': {
     action: 'resource-modification-via-impersonation',
     impersonation: true,
@@ -92,6 +94,7 @@ const events = {
   'plugin-loaded': { action: 'plugin-loaded', impersonation: false },
   'plugin-answered': { action: 'plugin-answered', impersonation: false },
   'configuration-reloaded': { action: 'configuration-reloaded', impersonation: false },
+  'impersonation-preference-changed': { action: 'impersonation-preference-changed', impersonation: false },
   'consent-given': { action: 'consent-given', impersonation: false },
   'consent-denied': { action: 'consent-denied', impersonation: false },
   'consent-withdrawn': { action: 'consent-withdrawn', impersonation: false },

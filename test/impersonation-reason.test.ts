@@ -337,7 +337,7 @@ describe.each(databases)('what an impersonation is for, on $name', (database) =>
     const { key } = await shown(browser, answer)
     const { result } = await nothingElse(
       strict.db,
-      { audit: { added: 1 }, interaction: { changed: 1 } },
+      { audit: { added: 1 }, impersonation: { added: 1 }, interaction: { changed: 1 } },
       () => submit(browser, key, { cancel: 'true' }),
     )
     expect(fragmentOf(result).get('error')).toBe('access_denied')

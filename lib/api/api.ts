@@ -43,6 +43,8 @@ export interface ApiNeeds {
   readonly largestFile: number
   /** Where webhooks may be. */
   readonly outbound: OutboundRules
+  /** Whether users may say that nobody acts for them. */
+  readonly optOut: boolean
   /** How long a browser session may idle, in seconds. */
   readonly sessionIdleSeconds: number
   /** In whose name mail is sent, and what comes after the @ of Message-IDs. */

@@ -3,14 +3,14 @@ import { record, type Trace } from '../audit.ts'
 import type { Config } from '../config.ts'
 import type { Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
-import { builtInValidators } from '../impersonation/validators/built-in.ts'
+import { ourValidators } from '../impersonation/validators/built-in.ts'
 import type { Log } from '../log.ts'
 import { subjectTokenClass, subjectTokenValidator } from '../oauth/response-types/subject-token.ts'
 import { loadPlugins, type Plugins } from '../plugins.ts'
 
 /** What the audit calls rules of ours, and what requests and applications call grants: no plugin may be one of them. */
 const builtIn = [
-  ...builtInValidators.map(({ name }) => name),
+  ...ourValidators.map(({ name }) => name),
   ...['application', 'impersonator', 'subject', 'consent', 'token-exchange', 'claims'],
   ...[subjectTokenClass, subjectTokenValidator],
   'urn:ietf:params:oauth:grant-type:token-exchange',

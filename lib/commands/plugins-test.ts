@@ -61,6 +61,7 @@ const requestOf = (example: Example): Parameters<typeof ask>[1] => {
     version: 1,
     lockedAt: null,
     disabledAt: null,
+    optedOutAt: null,
     passwordHash: null,
     email: null,
     roleIds: known.roles.map(({ id }) => id),

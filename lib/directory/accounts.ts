@@ -11,6 +11,8 @@ export interface Account {
   readonly version: number
   readonly lockedAt: string | null
   readonly disabledAt: string | null
+  /** Since when nobody may act for this user, because he said so (`impersonation/preference.ts`). */
+  readonly optedOutAt: string | null
   readonly passwordHash: string | null
   /** Where mail goes. */
   readonly email: string | null
@@ -31,6 +33,7 @@ const select = (db: Db) =>
       'version',
       'locked_at as lockedAt',
       'disabled_at as disabledAt',
+      'opted_out_at as optedOutAt',
       'password_hash as passwordHash',
       'email',
     ])

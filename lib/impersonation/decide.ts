@@ -10,7 +10,7 @@ import { findPeople, type KnownPerson } from '../directory/people.ts'
 import { grantedScopes } from '../directory/permissions.ts'
 import { type Approved, approve } from '../tokens/approval.ts'
 import type { Phase, Validator, ValidatorAnswer, ValidatorRequest } from './validator.ts'
-import { builtInValidators } from './validators/built-in.ts'
+import { ourValidators } from './validators/built-in.ts'
 import { impersonatorPermission } from './validators/impersonator-permission.ts'
 
 export interface DecideNeeds {
@@ -102,7 +102,7 @@ export const inOrder = (validators: readonly Validator[]): readonly Validator[] 
 }
 
 /** Ours ask nothing but this server's own facts: they need no clock, and nothing kept from them. */
-const ours: ReadonlySet<Validator> = new Set(builtInValidators)
+const ours: ReadonlySet<Validator> = new Set(ourValidators)
 const neverAborted = new AbortController().signal
 
 /** What validators of others see: whoever tries to change it throws, and so denies. */

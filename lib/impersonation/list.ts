@@ -45,6 +45,8 @@ export interface ImpersonationFilter {
   readonly subject?: string | undefined
   readonly application?: string | undefined
   readonly state?: ImpersonationState | undefined
+  /** Without those that were refused. */
+  readonly withoutRefused?: boolean | undefined
   /** Authorized, or asked for, then or later. */
   readonly from?: Date | undefined
   /** Before then. */
@@ -189,7 +191,10 @@ export const listImpersonations = async (
       .limit(page.limit + 1)
       .execute()
   }
-  const found = (await Promise.all(places(filter.state, now.toISOString()).map(read))).flat()
+  const wanted = places(filter.state, now.toISOString()).filter(
+    ({ state }) => state !== 'refused' || filter.withoutRefused !== true,
+  )
+  const found = (await Promise.all(wanted.map(read))).flat()
   // one that was settled meanwhile may have been met in both places
   const rows = [...new Map(found.map((row) => [row.id, row])).values()].sort((one, other) =>
     one.id < other.id === backwards ? -1 : 1,

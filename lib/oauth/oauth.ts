@@ -8,6 +8,7 @@ import type { Application } from '../directory/applications.ts'
 import { messageDomain } from '../email/address.ts'
 import type { ClaimsContributor } from '../impersonation/contributed-claims.ts'
 import type { Validator } from '../impersonation/validator.ts'
+import { validatorsInForce } from '../impersonation/validators/built-in.ts'
 import type { Vault } from '../keys/secrets.ts'
 import type { SigningKeys } from '../keys/signing.ts'
 import type { Log } from '../log.ts'
@@ -80,7 +81,7 @@ export const oauth = (needs: OAuthNeeds) => {
   const deciding = {
     db,
     organization,
-    validators,
+    validators: validatorsInForce(validators, impersonation),
     enabled: impersonation.enabled,
     timeoutMilliseconds: config.plugins.timeoutMilliseconds,
     issuer: { issuer: config.issuer, sign: keys.sign, algorithmFor: keys.algorithmFor },

@@ -76,7 +76,7 @@ declare module 'mayact' {
     | { readonly allow: false; readonly code: string; readonly message: string }
 
   export interface ImpersonationValidator<Config> extends Named<Config> {
-    /** The highest runs first; the built-in ones have 400, 300, 200, 150 and 80. */
+    /** The highest runs first; the built-in ones have 400, 300, 200, 175, 150 and 80. */
     readonly priority: number
     validate(request: ImpersonationRequest<Config>): Eventually<Verdict>
   }

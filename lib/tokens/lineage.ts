@@ -87,6 +87,24 @@ export const endLineagesOnce = (db: Db, ids: readonly string[], end: Ending, now
 export const endImpersonationsIn = (db: Db, sessionIds: readonly string[], end: Ending, now: Date): Write =>
   write(endingNow(db, end, now).where('session_id', 'in', sessionIds).where('kind', '=', 'impersonation'))
 
+/**
+ * Ends every impersonation of that subject. It goes behind the write that changes the account, and reads it, as
+ * `endLineagesOf` does.
+ */
+export const endImpersonationsFor = (db: Db, subjectId: string, end: Ending, now: Date): Write =>
+  write(
+    endingNow(db, end, now).where('id', 'in', (eb) =>
+      eb
+        .selectFrom('impersonation')
+        .innerJoin('account', 'account.id', 'impersonation.subject_id')
+        .select('impersonation.lineage_id as id')
+        .where('impersonation.subject_id', '=', subjectId)
+        .where('impersonation.state', '=', 'open')
+        // only refused ones have none
+        .$narrowType<{ id: string }>(),
+    ),
+  )
+
 /** Ends a lineage; with a session's, everything that began in it. Ending twice changes nothing. */
 export const endLineage = (db: Db, id: string, end: Ending, now: Date): Write =>
   write(ending(db, id, end, now))
