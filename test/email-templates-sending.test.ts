@@ -170,6 +170,7 @@ describe('built-in templates', () => {
   Started by:  bob
   Application: Example application
   Reason:      <script>
+  Ticket:      HELP-42
   Started on:  June 18, 2024 at 07:30 AM UTC
   Ended on:    June 18, 2024 at 07:42 AM UTC
   Lasted:      12 minutes
@@ -186,7 +187,7 @@ What was changed:
   test('when nothing was changed and no reason given it says so, and long lists are cut', () => {
     const { text } = render('impersonation-ended', { userName: 'alice', changes: [] }, letterhead)
     expect(text).toContain('  - Nothing was changed.\n')
-    expect(text).toContain('Reason:      none was given\n')
+    expect(text).toContain('Reason:      none was given\n  Ticket:      none was given\n')
     const changes = Array.from({ length: 60 }, (_, index) => `change ${index}`)
     const long = render('impersonation-ended', { changes }, letterhead).text
     expect(long).toContain('  - change 49\n  - and 10 more\n')
@@ -440,23 +441,24 @@ describe.each(databases)('mail by templates on $name', (database) => {
     }
 
     test('goes to the caller himself, marked as one, and is audited', async () => {
+      await store('org-templates', html('Ola', 'pt_BR'))
       const headers = await tester('Tess', 'Tess@example.com')
       const { result } = await nothingElse(
         server.db,
         { audit: { added: 1 }, outbox: { added: 1 }, used_value: { added: 1 } },
-        () => server.send('POST', path, { to: 'tess@example.com', locale: 'fr_FR' }, headers),
+        () => server.send('POST', path, { to: 'tess@example.com', locale: 'pt_BR' }, headers),
       )
       expect([result.status, await result.json()]).toEqual([
         202,
-        { to: 'Tess@example.com', subject: '[Test] Org fr' },
+        { to: 'Tess@example.com', subject: '[Test] Ola' },
       ])
       expect((await server.audit()).at(-1)).toMatchObject({
         event: 'email-template-tested',
         target: 'ImpersonationEmailNotification',
-        data: { type: 'ImpersonationEmailNotification', locale: 'fr_FR', source: 'organization' },
+        data: { type: 'ImpersonationEmailNotification', locale: 'pt_BR', source: 'organization' },
       })
       const { headers: received, alternatives } = await sent('Tess@example.com')
-      expect(received.get('subject')).toBe('[Test] Org fr')
+      expect(received.get('subject')).toBe('[Test] Ola')
       expect(alternatives).toHaveLength(2)
     })
 

@@ -3,6 +3,8 @@ import type { BuiltIn } from '../template.ts'
 import { type Page, sourceOf } from './page.ts'
 import { durationOf, timeOf } from './time.ts'
 
+const notGiven = 'none was given'
+
 const page: Page = {
   subject: 'User Impersonation Session Ended',
   preheader: '{{impersonator-user-name}} can no longer act as you in {{application-name}}.',
@@ -14,7 +16,8 @@ const page: Page = {
     ['Account', '{{user-name}}'],
     ['Started by', '{{impersonator-user-name}}'],
     ['Application', '{{application-name}}'],
-    ['Reason', '{{reason}}'],
+    ['Reason', '{{impersonation-reason}}'],
+    ['Ticket', '{{impersonation-ticket}}'],
     ['Started on', '{{login-time}}'],
     ['Ended on', '{{end-time}}'],
     ['Lasted', '{{duration}}'],
@@ -41,7 +44,7 @@ const listed = (changes: readonly string[]): readonly string[] => {
 
 /**
  * Its data: `userName`, `impersonatorUserName`, `application`, `hostname`, the instants `startedAt` and `endedAt`,
- * `endedBy` and `reason` (why it was begun; none when there was none), and `changes`, a line each.
+ * `endedBy`, `reason` and `ticket` (why it was begun, where that was said), and `changes`, a line each.
  */
 export const impersonationEnded: BuiltIn = {
   displayName: 'ImpersonationEndedNotification',
@@ -55,6 +58,7 @@ export const impersonationEnded: BuiltIn = {
     endedAt = '',
     endedBy = '',
     reason = '',
+    ticket = '',
     changes = [],
   }) => ({
     'user-name': userName,
@@ -65,7 +69,8 @@ export const impersonationEnded: BuiltIn = {
     'end-time': timeOf(String(endedAt)),
     duration: durationOf(String(startedAt), String(endedAt)),
     'ended-by': endedBy,
-    reason: reason === '' ? 'none was given' : reason,
+    'impersonation-reason': reason === '' ? notGiven : reason,
+    'impersonation-ticket': ticket === '' ? notGiven : ticket,
     changes: listed(typeof changes === 'string' ? [changes] : changes),
   }),
   example: {
@@ -77,6 +82,7 @@ export const impersonationEnded: BuiltIn = {
     endedAt: '2024-06-18T07:42:00.000Z',
     endedBy: 'bob',
     reason: 'She asked for help with her address.',
+    ticket: 'HELP-42',
     changes: ['June 18, 2024 at 07:35 AM UTC: PATCH /scim2/Me'],
   },
 }
