@@ -161,6 +161,8 @@ describe.each(databases)('impersonation of an application on $name', (database) 
     expect(twice.result.status).toBe(204)
     // on again: the same role, and what was ended stays dead
     expect((await switchOn(id)).role).toEqual(role)
+    // names of roles differ by more than case
+    expect((await switchOn(id, { role: 'IMPERSONATOR' })).role).toEqual(role)
     expect(await use(token)).toBe(401)
     expect(await use((await impersonate(server, scenario)).access_token)).toBe(200)
   })

@@ -231,6 +231,20 @@ for (const database of databases) {
       )
     })
 
+    test('an externalId is not kept, and a change of it is refused', async () => {
+      const made = await server.send('POST', '/scim2/v2/Roles', { displayName: 'Without externalId' })
+      const { id } = (await made.json()) as { id: string }
+      for (const op of [
+        { op: 'replace', path: 'externalId', value: 'x' },
+        { op: 'add', value: { externalId: 'x' } },
+      ]) {
+        const schemas = ['urn:ietf:params:scim:api:messages:2.0:PatchOp']
+        const body = { schemas, Operations: [op] }
+        const answer = await server.send('PATCH', `/scim2/v2/Roles/${id}`, body)
+        expect([answer.status, await answer.json()]).toMatchObject([400, { scimType: 'mutability' }])
+      }
+    })
+
     test('it refuses operations that mean nothing', async () => {
       const id = await role(server.db, { name: 'Unpatched', applicationId: app.id })
       const cases: readonly (readonly [Body, number, string | undefined])[] = [

@@ -60,7 +60,8 @@ export const readRoleReplacement = (body: Body, audience: Audience): RoleEdit =>
 
 /** The change that the operations of a PATCH make together. */
 export const readRoleEdit = (operations: readonly Operation[], id: string): RoleEdit => {
-  const { name, sets } = readChanges(roleSchema, operations, id)
+  const { name, externalId, sets } = readChanges(roleSchema, operations, id)
+  if (externalId !== undefined) throw bad('mutability', 'An externalId of roles is not kept.')
   return {
     name,
     users: sets.get('users'),
