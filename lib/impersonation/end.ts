@@ -1,5 +1,5 @@
 /** Ending impersonations by a call or from the shell: one, or all that somebody names (the kill switch). */
-import { sql } from 'kysely'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { Caller } from '../directory/caller.ts'
@@ -67,6 +67,19 @@ export interface Selection {
 const dimensions = ['impersonator', 'subject', 'application'] as const
 
 /**
+ * Whether the impersonation of a lineage is one of these. It is found by its lineage alone: a database that knows of no
+ * more than a few rows yet would look through all of the organization's for each lineage.
+ */
+const chosenBy = (organizationId: string, selection: Selection): RawBuilder<SqlBool> => {
+  const conditions = dimensions.flatMap((name) => {
+    const value = selection[name]
+    return value === undefined ? [] : [sql`${sql.ref(`impersonation.${name}_id`)} || '' = ${value}`]
+  })
+  const all = [sql`impersonation.organization_id || '' = ${organizationId}`, ...conditions]
+  return sql`exists (select 1 from impersonation where impersonation.lineage_id = lineage.id and ${sql.join(all, sql` and `)})`
+}
+
+/**
  * Ends all that live of the caller's organization and the selection, by one statement: what was alive when it began is
  * dead when it is done. Each one's row and its `impersonation-ended` follow within about a second. Answers how many
  * there were when it began.
@@ -78,16 +91,7 @@ export const endImpersonations = async (
   comment: string | undefined,
   now: Date,
 ): Promise<number> => {
-  let chosen = db
-    .selectFrom('impersonation')
-    .select('lineage_id as id')
-    .where('state', '=', 'open')
-    .where('organization_id', '=', caller.organizationId)
-    .$narrowType<{ id: string }>()
-  for (const name of dimensions) {
-    const value = selection[name]
-    if (value !== undefined) chosen = chosen.where(`${name}_id`, '=', value)
-  }
+  const chosen = chosenBy(caller.organizationId, selection)
   const living = db
     .selectFrom('lineage')
     .select((eb) => eb.fn.countAll().as('n'))
@@ -96,7 +100,7 @@ export const endImpersonations = async (
     .where('settled_at', 'is', null)
     .where('ended_at', 'is', null)
     .where('ends_at', '>', now.toISOString())
-    .where('id', 'in', chosen)
+    .where(chosen)
   const count = Number((await living.executeTakeFirstOrThrow()).n)
   if (count === 0) return 0
   const end: Ending = { by: caller.accountId, reason: 'ended', comment }
@@ -109,7 +113,7 @@ export const endImpersonations = async (
           .where('kind', '=', sql.lit('impersonation'))
           .where('settled_at', 'is', null)
           .where('ended_at', 'is', null)
-          .where('id', 'in', chosen),
+          .where(chosen),
       ),
     ],
     events: [

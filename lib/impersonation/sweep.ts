@@ -148,14 +148,22 @@ const everything = async (db: Db, revision: number, enabled: boolean, memory: Me
   }
 }
 
-/** The lineages of impersonations that were authorized since then: a sub-select, so that only they are looked at. */
-const madeSince = (db: Db, milliseconds: number) =>
-  db
+/** Those that were authorized since then. */
+const madeSince = async (db: Db, milliseconds: number): Promise<readonly Unsettled[]> => {
+  const ids = await db
     .selectFrom('impersonation')
     .select('lineage_id as id')
-    .where('impersonation.id', '>', idsFrom(new Date(milliseconds)))
-    .where('state', '=', 'open')
+    .where('id', '>', idsFrom(new Date(milliseconds)))
+    .where('lineage_id', 'is not', null)
     .$narrowType<{ id: string }>()
+    .execute()
+  const rows: Unsettled[] = []
+  for (let at = 0; at < ids.length; at += page) {
+    const some = ids.slice(at, at + page).map(({ id }) => id)
+    rows.push(...(await open(db).where('lineage.id', 'in', some).execute()))
+  }
+  return rows
+}
 
 /** Impersonators whose roles, groups or status changed since they were looked at. */
 const changed = async (
@@ -195,10 +203,7 @@ export const endUnacceptable = async (
     return ended
   }
   const others = await changed(db, memory.versions)
-  const fresh = await open(db)
-    .where('lineage.id', 'in', madeSince(db, memory.seenAt - overlapMilliseconds))
-    .execute()
-  const rows = [...fresh]
+  const rows = [...(await madeSince(db, memory.seenAt - overlapMilliseconds))]
   for (let at = 0; at < others.length; at += page) {
     const some = others.slice(at, at + page)
     rows.push(
