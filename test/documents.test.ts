@@ -59,7 +59,7 @@ test.each(runHere)(
   60_000,
 )
 
-describe.each([{ name: 'README.md' }, ...runHere])('$name', ({ name }) => {
+describe.each([{ name: 'README.md' }, { name: 'docs/webhooks.md' }, ...runHere])('$name', ({ name }) => {
   test('every other shell block is at least one', async () => {
     for (const { kind, text } of await blocksOf(name)) {
       if (kind !== 'console') continue

@@ -110,6 +110,27 @@ const notice = (db: Db, id: string, sentAt: string | null, gaveUpAt: string | nu
     }),
   )
 
+const delivery = (
+  db: Db,
+  webhookId: string,
+  id: string,
+  sentAt: string | null,
+  gaveUpAt: string | null = null,
+) =>
+  write(
+    db.insertInto('webhook_delivery').values({
+      id,
+      webhook_id: webhookId,
+      event: 'webhook.test',
+      body: '{}',
+      created_at: ago(90),
+      attempts: 1,
+      sent_at: sentAt,
+      gave_up_at: gaveUpAt,
+      sender: '',
+    }),
+  )
+
 for (const database of databases) {
   describe(`housekeeping on ${database.name}`, () => {
     let server: Booted
@@ -124,7 +145,8 @@ for (const database of databases) {
         | 'interaction'
         | 'login_failure'
         | 'outbox'
-        | 'logout_notice',
+        | 'logout_notice'
+        | 'webhook_delivery',
     ) => (await db.selectFrom(table).select('id').orderBy('id').execute()).map(({ id }) => id)
     const hashes = async () =>
       (await db.selectFrom('token').select('hash').orderBy('hash').execute()).map(({ hash }) => hash)
@@ -183,6 +205,18 @@ for (const database of databases) {
         notice(db, 'given-up-lately', null, ago(29)),
         notice(db, 'waiting', null),
       )
+      const webhook = await server.send('POST', '/api/server/v1/webhooks', {
+        name: 'Receiver',
+        url: 'https://receiver.example',
+      })
+      const { id: webhookId } = (await webhook.json()) as { id: string }
+      await put(
+        delivery(db, webhookId, 'sent', ago(31)),
+        delivery(db, webhookId, 'sent-lately', ago(29)),
+        delivery(db, webhookId, 'given-up', null, ago(31)),
+        delivery(db, webhookId, 'given-up-lately', null, ago(29)),
+        delivery(db, webhookId, 'waiting', null),
+      )
       const audit = (await db.selectFrom('audit').select('id').execute()).length
 
       const housekeeper = startHousekeeper(db, log, never)
@@ -197,6 +231,7 @@ for (const database of databases) {
       expect(await ids('login_failure')).toEqual(['counts'])
       expect(await ids('outbox')).toEqual(['given-up-lately', 'sent-lately', 'waiting'])
       expect(await ids('logout_notice')).toEqual(['given-up-lately', 'sent-lately', 'waiting'])
+      expect(await ids('webhook_delivery')).toEqual(['given-up-lately', 'sent-lately', 'waiting'])
       expect((await db.selectFrom('audit').select('id').execute()).length).toBe(audit)
       expect(await housekeeper.tidy()).toBe(0)
       await housekeeper.stop()
@@ -212,6 +247,7 @@ for (const database of databases) {
       ]).toEqual([[], [], [], []])
       expect(await ids('outbox')).toEqual(['waiting'])
       expect(await ids('logout_notice')).toEqual(['waiting'])
+      expect(await ids('webhook_delivery')).toEqual(['waiting'])
     })
 
     test('two processes do it at once, beside commits, and nothing of it fails', async () => {

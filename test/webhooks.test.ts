@@ -1,5 +1,6 @@
 /** Webhooks and CAEP receivers: who is told of an impersonation, how it is proved, and that nothing that fails loses it. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
 import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose'
 import { startFollowing } from '../lib/audit/follower.ts'
 import { type Sealer, startSealer } from '../lib/audit/sealer.ts'
@@ -9,7 +10,8 @@ import { createLog } from '../lib/log.ts'
 import { webhookFollower } from '../lib/webhooks/follower.ts'
 import { startWebhookSender, type WebhookSenderOptions } from '../lib/webhooks/sender.ts'
 import { type Booted, boot } from './boot.ts'
-import { databases } from './databases.ts'
+import { databases, temporaryDirectory } from './databases.ts'
+import { blocksOf } from './markdown.ts'
 import { authorizePath, basic, exchange, obtainSubjectToken, type Scenario, setUp } from './scenario.ts'
 import { eventually, isSigned, newReceiver, type Receiver } from './webhook-receiver.ts'
 
@@ -32,6 +34,21 @@ interface Delivery {
   readonly lastError?: string
   readonly nextAttempt?: string
 }
+
+const document = 'docs/webhooks.md'
+
+/** The function that the document gives receivers. */
+const [verifier] = (await blocksOf(document)).filter(({ kind }) => kind === 'js')
+const verifierFile = join(temporaryDirectory(), 'verify.mjs')
+await Bun.write(verifierFile, verifier?.text ?? '')
+const { isFromMayact } = (await import(verifierFile)) as {
+  isFromMayact(headers: object, body: string, secret: string): boolean
+}
+
+const examplesOf = async () =>
+  (await blocksOf(document))
+    .filter(({ kind }) => kind === 'json')
+    .map(({ text }) => JSON.parse(text) as Record<string, object>)
 
 for (const database of databases) {
   describe(`webhooks on ${database.name}`, () => {
@@ -150,6 +167,8 @@ for (const database of databases) {
       for (const one of told) {
         expect(one.headers.get('content-type')).toBe('application/json')
         expect(isSigned(one, made.secret)).toBe(true)
+        expect(isFromMayact(Object.fromEntries(one.headers), one.body, made.secret)).toBe(true)
+        expect(isFromMayact(Object.fromEntries(one.headers), `${one.body} `, made.secret)).toBe(false)
         expect(isSigned({ ...one, body: `${one.body} ` }, made.secret)).toBe(false)
         expect(one.body).not.toMatch(/EndUser|Impersonator|@/)
       }
@@ -188,6 +207,10 @@ for (const database of databases) {
         refusedBy: expect.any(String),
         code: expect.any(String),
       })
+      const [documented] = await examplesOf()
+      expect(Object.keys(byType.get('impersonation.started')?.data ?? {})).toEqual(
+        Object.keys(documented?.data ?? {}),
+      )
       const events = await server.db.selectFrom('audit').select(['id', 'at']).execute()
       for (const { timestamp, data } of messages)
         expect(events).toContainEqual({ id: String(data.event), at: timestamp })
@@ -441,6 +464,8 @@ for (const database of databases) {
         application: { format: 'opaque', id: scenario.clientId },
         tenant: { format: 'opaque', id: server.organization.id },
       })
+      const [, documented] = await examplesOf()
+      expect(Object.keys(payload).sort()).toEqual(Object.keys(documented ?? {}).sort())
       expect(payload.events).toEqual({
         [sessionRevoked]: {
           event_timestamp: Math.floor(Date.parse(endedAt) / 1000),
