@@ -1,6 +1,8 @@
 /** E-mail templates by their three APIs: what each call does, each refusal, and that nothing else happens. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { type Booted, boot } from './boot.ts'
+import { commit, write } from '../lib/database/commit.ts'
+import { mostBytes } from '../lib/directory/email-template-changes.ts'
+import { admin, type Booted, boot } from './boot.ts'
 import { databases } from './databases.ts'
 import { operator } from './management.ts'
 import { type Allowed, changesOf, nothingElse } from './nothing-else.ts'
@@ -502,6 +504,64 @@ describe.each(databases)('e-mail templates on $name', (database) => {
         await refused(method, path, undefined, 404, 'NTM-65002')
     })
   })
+
+  test('of ten who add the same template at once one does, and each hears what became of his', async () => {
+    const path = `${v2}/${invitation}/org-templates`
+    const { result } = await nothingElse(server.db, { ...changed, email_template: { added: 1 } }, () =>
+      Promise.all(Array.from({ length: 10 }, () => send('POST', path, french))),
+    )
+    expect(result.map(({ status }) => status).sort()).toEqual([201, ...Array(9).fill(409)])
+    expect((await send('DELETE', `${path}/fr_FR`)).status).toBe(204)
+  })
+
+  test('there is room for so much, and what frees some is taken', async () => {
+    const path = `${v2}/${invitation}/org-templates`
+    expect((await send('POST', path, french)).status).toBe(201)
+    const full = server.db
+      .updateTable('email_template')
+      .set({ size: mostBytes })
+      .where('locale', '=', 'fr_FR')
+    expect(await commit(server.db, [write(full)])).toBe('committed')
+    await nothingElse(server.db, {}, async () => {
+      await refused('POST', path, { ...french, locale: 'it_IT' }, 400, 'UE-10000')
+      await refused('POST', v1, { displayName: 'Big', templates: [german] }, 400, 'UE-10000')
+    })
+    expect((await send('DELETE', `${path}/fr_FR`)).status).toBe(204)
+    expect((await send('POST', path, french)).status).toBe(201)
+    expect((await send('DELETE', `${path}/fr_FR`)).status).toBe(204)
+  })
+
+  test('what is not JSON, too deep or too large is refused by each call that reads a body', () =>
+    nothingElse(server.db, {}, async () => {
+      const calls = [
+        ['POST', v1],
+        ['PUT', `${v1}/${started}`],
+        ['POST', `${v1}/${started}`],
+        ['PUT', `${v1}/${started}/templates/en_US`],
+        ['POST', v2],
+        ['POST', `${ntm}/${started}/org-templates`],
+        ['PUT', `${ntm}/${started}/app-templates/${applicationId}/en_US`],
+        ['POST', `${ntm}/${started}/preview`],
+        ['POST', `${ntm}/${started}/test-send`],
+        ['POST', '/api/server/v1/notification/reset-template-type'],
+      ] as const
+      const bodies: readonly (readonly [string | Uint8Array<ArrayBuffer>, number])[] = [
+        ['{', 400],
+        ['null', 400],
+        ['"text"', 400],
+        ['['.repeat(50_000), 400],
+        ['{"displayName":"a\\u0000"}', 400],
+        ['{"displayName":"\\ud800"}', 400],
+        [new Uint8Array([0x22, 0xff, 0x22]), 400],
+        ['x'.repeat(1_048_577), 413],
+      ]
+      for (const [method, path] of calls)
+        for (const [body, status] of bodies) {
+          const headers = { Authorization: admin, 'Content-Type': 'application/json' }
+          const response = await server.request(path, { method, headers, body })
+          expect([method, path, response.status]).toEqual([method, path, status])
+        }
+    }))
 
   test('an application takes its templates with it', async () => {
     const { applicationId: gone } = await createApplication(server, { name: 'Gone' })
