@@ -5,6 +5,8 @@
 import * as z from 'zod'
 import { type Rule, ruleOf } from './access/guard.ts'
 import type { Answer, Operation } from './access/operation.ts'
+import { type Components, components } from './openapi/components.ts'
+import { wordOfCondition, wordOfHeader, wordOfPath, wordOfQuery } from './openapi/words.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -54,9 +56,9 @@ const object = (properties: Json, required: readonly string[] = Object.keys(prop
   properties,
   required,
 })
-const named = (name: string) => ({ $ref: `#/components/schemas/${name}` })
+const reference = (name: string) => ({ $ref: `#/components/schemas/${name}` })
 
-const schemas = {
+const errors = {
   Problem: object({ code: text, message: text, description: text, traceId: text }),
   GateError: object({ code: { type: 'integer' }, message: text, description: text, traceId: text }),
   ScimError: object(
@@ -76,16 +78,16 @@ const scimType = 'application/scim+json'
 
 const content = (type: string, schema: Json) => ({ content: { [type]: { schema } } })
 
-const answerOf = (path: string, status: number, answer: Answer) => {
+const answerOf = (path: string, status: number, answer: Answer, { lift }: Components) => {
   const fallback =
     status >= 400 && !answer.empty
       ? isScim(path)
-        ? named('ScimError')
-        : { anyOf: [named('Problem'), named('GateError')] }
+        ? reference('ScimError')
+        : { anyOf: [reference('Problem'), reference('GateError')] }
       : undefined
-  const schema = answer.schema ? toSchema(answer.schema, 'output') : fallback
+  const schema = answer.schema ? lift(toSchema(answer.schema, 'output')) : fallback
   const type = answer.type ?? (isScim(path) ? scimType : 'application/json')
-  const headers = answer.headers?.map((name) => [name, { schema: text }])
+  const headers = answer.headers?.map((name) => [name, { description: wordOfHeader(name), schema: text }])
   return {
     description: answer.description,
     ...(headers ? { headers: Object.fromEntries(headers) } : {}),
@@ -101,8 +103,13 @@ const common = ({ method, path, rule, operation }: Documented): Readonly<Record<
     : {
         401: { description: 'Nobody is signed in.', headers: ['WWW-Authenticate'] },
         403: { description: 'The caller may not do that.' },
-        503: { description: 'Overtaken by others too often; send it again.' },
+        ...(method === 'GET'
+          ? {}
+          : {
+              503: { description: 'Overtaken by others too often; send it again.', headers: ['Retry-After'] },
+            }),
       }),
+  431: { description: 'The request line and its headers are too long; without a body.', empty: true },
   ...(isScim(path) ? { 406: { description: 'The media type is not spoken here.' } } : {}),
   ...(operation.body ? { 413: { description: 'The body is too large.' } } : {}),
   ...(operation.body && !isScim(path) ? { 415: { description: 'The media type is not spoken here.' } } : {}),
@@ -122,30 +129,38 @@ interface Parameter {
   readonly schema: Json
 }
 
-const parameter = (name: string, place: Parameter['in'], required: boolean, schema: Json): Parameter => ({
+const parameter = (
+  name: string,
+  place: Parameter['in'],
+  required: boolean,
+  { description, ...schema }: Json,
+  otherwise: string,
+): Parameter => ({
   name,
   in: place,
   required,
-  description: typeof schema.description === 'string' ? schema.description : '',
+  description: typeof description === 'string' ? description : otherwise,
   schema,
 })
 
 const parametersOf = ({ method, path, operation }: Documented): readonly Parameter[] => {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) =>
-    parameter(name, 'path', true, { ...text, minLength: 1 }),
+    parameter(name, 'path', true, { ...text, minLength: 1 }, wordOfPath(name)),
   )
   const { properties = {}, required = [] } = operation.query
     ? (toSchema(operation.query, 'input') as { properties?: Record<string, Json>; required?: string[] })
     : {}
   const inQuery = Object.entries(properties).map(([name, schema]) =>
-    parameter(name, 'query', required.includes(name), schema),
+    parameter(name, 'query', required.includes(name), schema, wordOfQuery(name)),
   )
   const condition = method === 'GET' ? 'If-None-Match' : 'If-Match'
-  const conditional = operation.conditional ? [parameter(condition, 'header', false, text)] : []
+  const conditional = operation.conditional
+    ? [parameter(condition, 'header', false, text, wordOfCondition[condition])]
+    : []
   return [...inPath, ...inQuery, ...conditional]
 }
 
-const operationOf = (one: Documented): Json => {
+const operationOf = (one: Documented, named: Components): Json => {
   const { path, rule, operation } = one
   const type = operation.type ?? (isScim(path) ? scimType : 'application/json')
   const answers = Object.entries({ ...common(one), ...operation.answers })
@@ -157,10 +172,10 @@ const operationOf = (one: Documented): Json => {
     security: rule.open ? [] : [{ basic: [] }, { oauth2: scopes }],
     parameters: parametersOf(one),
     ...(operation.body
-      ? { requestBody: { required: true, ...content(type, toSchema(operation.body, 'input')) } }
+      ? { requestBody: { required: true, ...content(type, named.lift(toSchema(operation.body, 'input'))) } }
       : {}),
     responses: Object.fromEntries(
-      answers.map(([status, answer]) => [status, answerOf(path, Number(status), answer)]),
+      answers.map(([status, answer]) => [status, answerOf(path, Number(status), answer, named)]),
     ),
     'x-actor-allowed': rule.actor,
   }
@@ -191,6 +206,13 @@ export const openApiDocument = ({ routes, baseUrl, version }: DocumentNeeds): Js
   const all = documented(routes)
   const permissions = [...new Set(all.flatMap(({ rule }) => rule.permission ?? []))].sort()
   const paths = Map.groupBy(all, ({ path }) => path)
+  const named = components()
+  const described = Object.fromEntries(
+    [...paths].map(([path, members]) => [
+      path,
+      Object.fromEntries(members.map((one) => [one.method.toLowerCase(), operationOf(one, named)])),
+    ]),
+  )
   return {
     openapi: '3.1.0',
     info: {
@@ -201,14 +223,9 @@ export const openApiDocument = ({ routes, baseUrl, version }: DocumentNeeds): Js
     },
     servers: [{ url: baseUrl }],
     tags: [...new Set(all.map(({ operation }) => operation.tag))].map((name) => ({ name })),
-    paths: Object.fromEntries(
-      [...paths].map(([path, members]) => [
-        path,
-        Object.fromEntries(members.map((one) => [one.method.toLowerCase(), operationOf(one)])),
-      ]),
-    ),
+    paths: described,
     components: {
-      schemas,
+      schemas: { ...errors, ...named.schemas },
       securitySchemes: {
         basic: { type: 'http', scheme: 'basic', description: 'A user and his password.' },
         oauth2: {

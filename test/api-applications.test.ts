@@ -178,6 +178,13 @@ for (const database of databases) {
       ['a name with a line', { name: 'a\nb' }, 400, 'APP-60001', /name/],
       ['a reserved name', { name: 'My Account' }, 400, 'APP-60515', /reserved/],
       ['SAML', { name: 'x', inboundProtocolConfiguration: { saml: {} } }, 501, 'APP-65003', /saml/],
+      [
+        'an unknown protocol',
+        { name: 'x', inboundProtocolConfiguration: { gopher: {} } },
+        400,
+        'UE-10000',
+        /gopher/,
+      ],
       ['a wrong type', { name: 'x', advancedConfigurations: { saas: 'no' } }, 400, 'UE-10000', /saas/],
       [
         'another audience',

@@ -142,8 +142,8 @@ for (const database of databases) {
       ['a broken surrogate', '{"name":"a\\ud800"}', 400, 'UE-10000', format],
       ['what is not UTF-8', new Uint8Array([0x22, 0xff, 0x22]), 400, 'UE-10000', format],
       ['brackets without end', '['.repeat(100_000), 400, 'UE-10000', format],
-      ['a prototype', '{"name":"PROTO","__proto__":{"description":"x"}}', 400, 'UE-10000', undefined],
-      ['a number without end', '{"name":"x","links":[1e999]}', 400, 'UE-10000', undefined],
+      ['a prototype', '{"name":"PROTO","__proto__":{"description":"x"}}', 400, 'UE-10000', format],
+      ['a number without end', '{"name":"x","links":[1e999]}', 400, 'UE-10000', format],
       ['more than 1 MiB', JSON.stringify({ name: 'x'.repeat(1_048_577) }), 413, 'UE-10000', /1048576 bytes/],
     ])('it refuses %s', async (_, body, status, code, description) => {
       await expectRefusal(server, () => post(body), { status, code, description })

@@ -34,7 +34,9 @@ const places = [
   { method: 'POST', path: '/scim2/Bulk', type: 'application/scim+json' },
 ] as const
 
-const bodies: readonly (readonly [string, number, () => BodyInit])[] = [
+type RequestBody = NonNullable<RequestInit['body']>
+
+const bodies: readonly (readonly [string, number, () => RequestBody])[] = [
   ['nothing', 400, () => ''],
   ['no JSON', 400, () => '{"name":'],
   ['what is not UTF-8', 400, () => bytes('{"name":"\xff"}').fill(0xff, 9, 10)],

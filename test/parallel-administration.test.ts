@@ -5,8 +5,7 @@ import { databases } from './databases.ts'
 import { account } from './fixtures.ts'
 import { operator } from './management.ts'
 
-const times = <T>(n: number, work: (at: number) => T): readonly T[] =>
-  Array.from({ length: n }, (_, at) => work(at))
+const times = <T>(n: number, work: (at: number) => T): T[] => Array.from({ length: n }, (_, at) => work(at))
 
 describe.each(databases)('at the same time on $name', (database) => {
   let server: Booted

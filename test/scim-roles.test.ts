@@ -249,7 +249,7 @@ for (const database of databases) {
       const id = await role(server.db, { name: 'Unpatched', applicationId: app.id })
       const cases: readonly (readonly [Body, number, string | undefined])[] = [
         [{ op: 'remove' }, 400, 'noTarget'],
-        [{ op: 'remove', path: 'users[value co x]' }, 501, undefined],
+        [{ op: 'remove', path: 'users[value co x]' }, 400, 'invalidFilter'],
         [{ op: 'remove', path: 'users[value eq]' }, 400, 'invalidSyntax'],
         [{ op: 'remove', path: 'displayName' }, 400, 'mutability'],
         [{ op: 'replace', path: 'audience', value: {} }, 400, 'mutability'],

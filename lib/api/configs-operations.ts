@@ -48,13 +48,6 @@ export const readConfigs: Describe = () => ({
   },
 })
 
-export const patchConfigs: Describe = () => ({
-  id: 'updateServerConfiguration',
-  summary: 'Not available: the settings are those of deployment.toml',
-  tag,
-  answers: { 501: refusal('Not implemented.', ['501']) },
-})
-
 export const readImpersonation: Describe = () => ({
   id: 'readImpersonationConfiguration',
   summary: 'Whether an impersonated user is told by e-mail',
@@ -69,7 +62,7 @@ export const patchImpersonation: Describe = () => ({
   id: 'updateImpersonationConfiguration',
   summary: 'Change whether an impersonated user is told by e-mail; the last operation counts',
   tag,
-  body: patchBody,
+  body: z.array(patchOperation),
   conditional: true,
   answers: {
     200: { description: 'Stored.' },

@@ -68,13 +68,9 @@ export const configs = (needs: ApiNeeds) => {
     )
     .patch(
       '/',
-      guarded(
-        'internal_config_update',
-        async () => {
-          throw inDeployment()
-        },
-        operations.patchConfigs,
-      ),
+      guarded('internal_config_update', async () => {
+        throw inDeployment()
+      }),
     )
     .get(
       '/impersonation',

@@ -5,7 +5,7 @@
 import type { Context } from 'hono'
 import { type Filter, Unsearchable } from '../directory/search.ts'
 import { type Page, Unsortable } from '../directory/user-list.ts'
-import { bad, ScimError } from './error.ts'
+import { bad } from './error.ts'
 import { parseFilter } from './filter.ts'
 import { isStorable, readBody } from './media.ts'
 import { type Selection, selectionOf } from './projection.ts'
@@ -138,13 +138,6 @@ export const searching = async <T>(work: () => Promise<T>): Promise<T> => {
     if (error instanceof Unsortable) throw bad('invalidValue', error.message, { cause: error })
     throw error
   }
-}
-
-/** The page asked for, of a list that does not sort. */
-export const readPage = (c: Context): Page => {
-  const sorting = ['sortBy', 'sortOrder', 'sortOder'].some((name) => c.req.query(name) !== undefined)
-  if (sorting) throw new ScimError(501, 'Sorting is not supported')
-  return pageOf((name) => c.req.query(name))
 }
 
 type Resource = Readonly<Record<string, unknown>>

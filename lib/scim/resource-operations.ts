@@ -1,6 +1,7 @@
 /** The operations of groups, roles, Bulk and discovery as the OpenAPI document describes them, by their schema tables. */
 import * as z from 'zod'
 import type { Answer, Describe } from '../access/operation.ts'
+import { patchBody } from './patch-schema.ts'
 import { groupSchema, type ResourceSchema, roleSchema, type SchemaAttribute } from './schema-attribute.ts'
 
 const schemaOf = (one: SchemaAttribute): z.ZodType => {
@@ -15,48 +16,40 @@ const schemaOf = (one: SchemaAttribute): z.ZodType => {
   return one.multiValued ? z.array(single) : single
 }
 
-const shownResource = ({ attributes }: ResourceSchema) =>
-  z.object({
-    schemas: z.array(z.string()),
-    id: z.string(),
-    externalId: z.string().optional(),
-    ...Object.fromEntries(attributes.map((one) => [one.name, schemaOf(one).optional()])),
-    meta: z
-      .object({
-        created: z.string().optional(),
-        lastModified: z.string().optional(),
-        location: z.string().optional(),
-        resourceType: z.string().optional(),
-        version: z.string().optional(),
-      })
-      .optional(),
-  })
+const shownResource = ({ name, attributes }: ResourceSchema) =>
+  z
+    .object({
+      schemas: z.array(z.string()),
+      id: z.string(),
+      externalId: z.string().optional(),
+      ...Object.fromEntries(attributes.map((one) => [one.name, schemaOf(one).optional()])),
+      meta: z
+        .object({
+          created: z.string().optional(),
+          lastModified: z.string().optional(),
+          location: z.string().optional(),
+          resourceType: z.string().optional(),
+          version: z.string().optional(),
+        })
+        .optional(),
+    })
+    .meta({ title: name })
 
-const writtenResource = ({ attributes }: ResourceSchema) =>
-  z.object({
-    schemas: z.array(z.string()).optional(),
-    externalId: z.string().max(255).optional(),
-    ...Object.fromEntries(
-      attributes
-        .filter(({ mutability }) => mutability !== 'readOnly')
-        .map((one) => [one.name, one.required ? schemaOf(one) : schemaOf(one).optional()]),
-    ),
-  })
-
-const patchBody = () =>
-  z.object({
-    schemas: z.array(z.string()).optional(),
-    Operations: z
-      .array(
-        z.object({
-          op: z.enum(['add', 'replace', 'remove']),
-          path: z.string().optional(),
-          value: z.unknown().optional(),
-        }),
-      )
-      .min(1)
-      .max(1_000),
-  })
+const writtenResource = ({ name, attributes }: ResourceSchema) =>
+  z
+    .object({
+      schemas: z.array(z.string()).optional(),
+      externalId: z.string().max(255).optional(),
+      ...Object.fromEntries(
+        attributes
+          .filter(({ mutability }) => mutability !== 'readOnly')
+          .map((one) => [
+            one.name,
+            one.name === 'displayName' ? z.string().max(255).regex(/[!-~]/) : schemaOf(one).optional(),
+          ]),
+      ),
+    })
+    .meta({ title: `Written${name}` })
 
 const listOf = (resource: z.ZodType) =>
   z.object({
@@ -68,20 +61,24 @@ const listOf = (resource: z.ZodType) =>
     Resources: z.array(resource),
   })
 
+const integer = () => z.int().min(-999_999_999).max(999_999_999).optional()
+
 const selection = () => ({ attributes: z.string().optional(), excludedAttributes: z.string().optional() })
 const paging = () => ({
   filter: z.string().optional(),
   sortBy: z.string().optional(),
   sortOrder: z.enum(['ascending', 'descending']).optional(),
-  startIndex: z.int().optional(),
-  count: z.int().optional(),
+  startIndex: integer(),
+  count: integer(),
   cursor: z.string().optional(),
-  domain: z.string().optional(),
+  domain: z
+    .string()
+    .regex(/^(?:[Pp][Rr][Ii][Mm][Aa][Rr][Yy])?$/)
+    .optional(),
 })
 
 const wrong: Answer = { description: 'The request is wrong in itself; scimType says how.' }
 const taken: Answer = { description: 'The name is taken.' }
-const complex: Answer = { description: 'A path whose filter is more than value eq.' }
 const large: Answer = {
   description: 'Changed; too large to be shown without being asked for.',
   headers: ['ETag', 'Location'],
@@ -145,7 +142,6 @@ const crud = (schema: ResourceSchema, tag: string) => {
         400: wrong,
         404: missing,
         409: taken,
-        501: complex,
       },
     })),
     remove: said(`delete${name}`, `Delete a ${noun}`, () => ({

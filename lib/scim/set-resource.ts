@@ -5,7 +5,7 @@
 import { isObject } from '../directory/attributes.ts'
 import type { Filter } from '../directory/search.ts'
 import type { SetEdit } from '../directory/set-edit.ts'
-import { bad, ScimError } from './error.ts'
+import { bad } from './error.ts'
 import { parsePatchPath } from './filter.ts'
 import type { Operation } from './patch.ts'
 import type { ResourceSchema, SchemaAttribute } from './schema-attribute.ts'
@@ -110,7 +110,7 @@ export interface Changes {
 const meant = (filter: Filter): readonly string[] => {
   if (filter.kind === 'or') return filter.terms.flatMap(meant)
   if (filter.kind !== 'comparison' || filter.operator !== 'eq') {
-    throw new ScimError(501, 'Complex filters are not supported yet')
+    throw bad('invalidFilter', 'Values are selected by value eq, and several of them by or.')
   }
   if (filter.path.toLowerCase() !== 'value') {
     throw bad('invalidSyntax', `There is no ${quote(filter.path)} to select by.`)

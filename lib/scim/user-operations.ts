@@ -8,6 +8,7 @@ import {
   enterpriseSchema,
   wso2Schema,
 } from '../directory/attributes.ts'
+import { patchBody } from './patch-schema.ts'
 
 const tag = 'Users'
 
@@ -35,32 +36,34 @@ const belonging = (parts: readonly string[]) =>
   z.array(z.object(Object.fromEntries(parts.map((part) => [part, z.string()]))))
 
 const userAnswer = () =>
-  z.looseObject({
-    ...z.object(written(coreSchema, true)).partial().shape,
-    schemas: z.array(z.string()),
-    id: z.string(),
-    groups: belonging(['value', 'display', '$ref']).optional(),
-    roles: belonging([
-      'value',
-      'display',
-      '$ref',
-      'audienceValue',
-      'audienceDisplay',
-      'audienceType',
-    ]).optional(),
-    meta: z
-      .object({
-        created: z.string(),
-        lastModified: z.string(),
-        location: z.string(),
-        resourceType: z.literal('User'),
-        version: z.string(),
-      })
-      .partial()
-      .optional(),
-    [enterpriseSchema]: z.object(written(enterpriseSchema, true)).partial().optional(),
-    [wso2Schema]: z.object(written(wso2Schema, true)).partial().optional(),
-  })
+  z
+    .looseObject({
+      ...z.object(written(coreSchema, true)).partial().shape,
+      schemas: z.array(z.string()),
+      id: z.string(),
+      groups: belonging(['value', 'display', '$ref']).optional(),
+      roles: belonging([
+        'value',
+        'display',
+        '$ref',
+        'audienceValue',
+        'audienceDisplay',
+        'audienceType',
+      ]).optional(),
+      meta: z
+        .object({
+          created: z.string(),
+          lastModified: z.string(),
+          location: z.string(),
+          resourceType: z.literal('User'),
+          version: z.string(),
+        })
+        .partial()
+        .optional(),
+      [enterpriseSchema]: z.object(written(enterpriseSchema, true)).partial().optional(),
+      [wso2Schema]: z.object(written(wso2Schema, true)).partial().optional(),
+    })
+    .meta({ title: 'User' })
 
 const userBody = (required: readonly string[]) => {
   const core = z.object(written(coreSchema, false)).partial()
@@ -70,38 +73,29 @@ const userBody = (required: readonly string[]) => {
       required.includes(name) && schema instanceof z.ZodOptional ? schema.unwrap() : schema,
     ]),
   )
-  return z.looseObject({
-    schemas: z.array(z.string()).optional(),
-    ...own,
-    [enterpriseSchema]: z.object(written(enterpriseSchema, false)).partial().optional(),
-    [wso2Schema]: z.object(written(wso2Schema, false)).partial().optional(),
-  })
+  return z
+    .looseObject({
+      schemas: z.array(z.string()).optional(),
+      ...own,
+      [enterpriseSchema]: z.object(written(enterpriseSchema, false)).partial().optional(),
+      [wso2Schema]: z.object(written(wso2Schema, false)).partial().optional(),
+    })
+    .meta({ title: required.includes('password') ? 'NewUser' : 'WrittenUser' })
 }
 
-const patchBody = () =>
-  z.object({
-    schemas: z.array(z.string()).optional(),
-    Operations: z
-      .array(
-        z.object({
-          op: z.enum(['add', 'replace', 'remove']),
-          path: z.string().optional(),
-          value: z.unknown().optional(),
-        }),
-      )
-      .min(1)
-      .max(1_000),
-  })
-
 const listAnswer = () =>
-  z.object({
-    schemas: z.array(z.string()),
-    totalResults: z.int().optional(),
-    startIndex: z.int().optional(),
-    itemsPerPage: z.int(),
-    nextCursor: z.string().optional(),
-    Resources: z.array(userAnswer()),
-  })
+  z
+    .object({
+      schemas: z.array(z.string()),
+      totalResults: z.int().optional(),
+      startIndex: z.int().optional(),
+      itemsPerPage: z.int(),
+      nextCursor: z.string().optional(),
+      Resources: z.array(userAnswer()),
+    })
+    .meta({ title: 'UserList' })
+
+const integer = () => z.int().min(-999_999_999).max(999_999_999).optional()
 
 const selection = () => ({ attributes: z.string().optional(), excludedAttributes: z.string().optional() })
 
@@ -109,10 +103,13 @@ const paging = () => ({
   filter: z.string().optional(),
   sortBy: z.string().optional(),
   sortOrder: z.enum(['ascending', 'descending']).optional(),
-  startIndex: z.int().optional(),
-  count: z.int().optional(),
+  startIndex: integer(),
+  count: integer(),
   cursor: z.string().optional(),
-  domain: z.string().optional(),
+  domain: z
+    .string()
+    .regex(/^(?:[Pp][Rr][Ii][Mm][Aa][Rr][Yy])?$/)
+    .optional(),
 })
 
 const wrong: Answer = { description: 'The request is wrong in itself; scimType says how.' }

@@ -40,16 +40,12 @@ export const detailsTypesOf = (needs: ApiNeeds) => {
     )
     .put(
       path,
-      guarded(
-        'internal_api_resource_update',
-        async (_, c) => {
-          const types = await readBody(c, writtenDetailsTypes)
-          await requireOwn(parameter(c, 'id'))
-          wantNoDetailsTypes(types)
-          return c.body(null, 204)
-        },
-        operations.replaceDetailsTypes,
-      ),
+      guarded('internal_api_resource_update', async (_, c) => {
+        const types = await readBody(c, writtenDetailsTypes)
+        await requireOwn(parameter(c, 'id'))
+        wantNoDetailsTypes(types)
+        return c.body(null, 204)
+      }),
     )
     .get(
       one,

@@ -1,7 +1,7 @@
 /** What the OpenAPI document says of API resources, scopes and collections. */
 import * as z from 'zod'
 import type { Answer, Operation } from '../../access/operation.ts'
-import { creation, edit, scopeEdit, writtenDetailsTypes, writtenScopes } from './model.ts'
+import { creation, edit, scopeEdit, writtenScopes } from './model.ts'
 
 type About = Omit<Operation, 'tag'>
 
@@ -71,13 +71,19 @@ const filterOf = (attributes: string) =>
   z.string().optional().describe(`Conditions on ${attributes} by eq ne co sw ew ge le gt lt, joined by and.`)
 const attributesOf = (name: string) => z.enum([name]).optional().describe('What else is answered.')
 
+/** Text with something in it, of characters that everybody sees. */
+const visible = (longest: number) =>
+  z
+    .string()
+    .max(longest)
+    .regex(/^[!-~](?:[ -~]*[!-~])?$/)
+
 const done: Answer = { description: 'Done.' }
 const badQuery: Answer = { description: 'The query cannot be read.' }
 const badBody: Answer = { description: 'The body says what cannot be.' }
 const missing: Answer = { description: 'There is none of that id.' }
 const ofTheSystem: Answer = { description: 'It is a system API, or the caller may not do that.' }
 const taken: Answer = { description: 'An identifier or the name of a scope is taken.' }
-const notHere: Answer = { description: 'Removed scopes, or authorization details types, are not supported.' }
 
 const removal = { 204: done, 403: ofTheSystem }
 
@@ -87,7 +93,11 @@ export const operations = {
     summary: 'Lists API resources, a page at a time in the order of their ids.',
     query: z.object({
       filter: filterOf('name, identifier and type'),
-      limit: z.string().optional().describe('How many, 10 unless said and 100 at most.'),
+      limit: z
+        .string()
+        .regex(/^0*[1-9]\d{0,7}$/)
+        .optional()
+        .describe('How many, 10 unless said and 100 at most.'),
       before: z.string().optional().describe('A cursor: the page that ends before it.'),
       after: z.string().optional().describe('A cursor: the page that begins after it.'),
       attributes: attributesOf('properties'),
@@ -97,12 +107,17 @@ export const operations = {
   create: ofResources(() => ({
     id: 'createApiResource',
     summary: 'Makes an API resource with its scopes; Administrator holds them at once.',
-    body: creation,
+    body: creation.omit({ authorizationDetailsTypes: true }).extend({
+      name: visible(255),
+      identifier: z
+        .string()
+        .max(255)
+        .regex(/^[!-~]+$/),
+    }),
     answers: {
       201: { description: 'The API resource.', schema: resource(), headers: ['Location', 'ETag'] },
       400: badBody,
       409: taken,
-      501: notHere,
     },
   })),
   read: ofResources(() => ({
@@ -116,9 +131,13 @@ export const operations = {
   update: ofResources(() => ({
     id: 'updateApiResource',
     summary: 'Changes name and description of an API resource, or adds scopes.',
-    body: edit,
+    body: edit.omit({
+      removedScopes: true,
+      addedAuthorizationDetailsTypes: true,
+      removedAuthorizationDetailsTypes: true,
+    }),
     conditional: true,
-    answers: { 204: done, 400: badBody, 403: ofTheSystem, 404: missing, 409: taken, 501: notHere },
+    answers: { 204: done, 400: badBody, 403: ofTheSystem, 404: missing, 409: taken },
   })),
   remove: ofResources(() => ({
     id: 'deleteApiResource',
@@ -182,12 +201,6 @@ export const operations = {
     id: 'getAuthorizationDetailsTypesOfApiResource',
     summary: 'Shows the authorization details types of an API resource: none.',
     answers: { 200: { description: 'None.', schema: nothing() }, 404: missing },
-  })),
-  replaceDetailsTypes: ofDetails(() => ({
-    id: 'replaceAuthorizationDetailsTypesOfApiResource',
-    summary: 'Leaves an API resource without authorization details types; others are not supported.',
-    body: writtenDetailsTypes,
-    answers: { 204: done, 403: ofTheSystem, 404: missing, 501: notHere },
   })),
   readDetailsType: ofDetails(() => ({
     id: 'getAuthorizationDetailsType',

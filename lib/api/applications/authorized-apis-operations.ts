@@ -33,7 +33,7 @@ export const authorize: Describe = () => ({
   id: 'authorizeApi',
   summary: 'Authorize an application for an API resource',
   tag,
-  body: authorization,
+  body: authorization.omit({ authorizationDetailsTypes: true }),
   answers: {
     200: done('Authorized.'),
     ...refusals({
@@ -41,7 +41,6 @@ export const authorize: Describe = () => ({
       400: 'UE-10000, APP-60507, APP-60508, APP-60511, APP-60512',
       403: 'APP-60520',
       409: 'APP-60509',
-      501: 'APP-65003',
     }),
   },
 })
@@ -50,14 +49,16 @@ export const change: Describe = () => ({
   id: 'updateAuthorizedApi',
   summary: 'Add and remove scopes of an API resource that an application is authorized for',
   tag,
-  body: authorizationChange,
+  body: authorizationChange.omit({
+    addedAuthorizationDetailsTypes: true,
+    removedAuthorizationDetailsTypes: true,
+  }),
   answers: {
     200: done('Changed.'),
     ...refusals({
       ...unknownApplication,
       400: 'UE-10000, APP-60508, APP-60510',
       403: 'APP-60520',
-      501: 'APP-65003',
     }),
   },
 })

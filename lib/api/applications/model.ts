@@ -1,6 +1,7 @@
 /** The ApplicationModel: its defaults, which of its fields this server owns, and how it is answered. */
 import type { ApplicationRecord, Settings } from '../../directory/application-records.ts'
 import { hasUnseen } from '../../directory/readable-name.ts'
+import { invalidRequest } from '../problem.ts'
 import { tenantPath } from '../tenant.ts'
 import {
   advancedConfigurations,
@@ -95,9 +96,15 @@ export const patchedModel = (before: Settings, written: Settings): Settings => {
   return { ...model, advancedConfigurations: { ...advancedConfigurations, additionalSpProperties: kept } }
 }
 
+/** Those that the APIs know and this server does not speak. */
+const otherProtocols = new Set(['saml', 'passiveSts', 'wsTrust', 'customProtocols'])
+
 /** Throws unless OAuth is the only protocol asked for. */
 export const checkProtocols = (protocols: Settings | undefined): void => {
   const others = Object.keys(protocols ?? {}).filter((key) => key !== 'oidc')
+  const stranger = others.find((name) => !otherProtocols.has(name))
+  if (stranger !== undefined)
+    throw invalidRequest(`There is no inbound protocol ${JSON.stringify(stranger.slice(0, 100))}.`)
   if (others.length > 0)
     throw notSupported(
       `Inbound protocols other than oidc are not supported: ${others.join(', ')}.`,

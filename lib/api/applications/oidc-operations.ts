@@ -29,7 +29,6 @@ export const replace: Describe = () => ({
       403: 'APP-60520',
       404: 'APP-60006',
       409: 'OAUTH-60008',
-      501: 'APP-65003',
     }),
   },
 })
@@ -64,11 +63,3 @@ export const revoke: Describe = () => ({
   conditional: true,
   answers: { 200: done('Revoked.'), ...refusals({ ...unknown, 403: 'APP-60008, APP-60520' }) },
 })
-
-const notSupported = (id: string, summary: string): Describe => {
-  return () => ({ id, summary, tag, answers: refusals({ 501: 'APP-65003: an application has one secret.' }) })
-}
-
-export const listSecrets = notSupported('listClientSecrets', 'Not supported')
-export const addSecret = notSupported('addClientSecret', 'Not supported')
-export const removeSecret = notSupported('deleteClientSecret', 'Not supported')

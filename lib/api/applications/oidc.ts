@@ -138,16 +138,7 @@ export const oidcRoutes = (needs: ApiNeeds) => {
         describe.revoke,
       ),
     )
-    .get(
-      `${path}/secrets`,
-      guarded('internal_application_mgt_client_secret_view', noSecrets, describe.listSecrets),
-    )
-    .post(
-      `${path}/secrets`,
-      guarded('internal_application_mgt_client_secret_create', noSecrets, describe.addSecret),
-    )
-    .delete(
-      `${path}/secrets/:secretId`,
-      guarded('internal_application_mgt_client_secret_delete', noSecrets, describe.removeSecret),
-    )
+    .get(`${path}/secrets`, guarded('internal_application_mgt_client_secret_view', noSecrets))
+    .post(`${path}/secrets`, guarded('internal_application_mgt_client_secret_create', noSecrets))
+    .delete(`${path}/secrets/:secretId`, guarded('internal_application_mgt_client_secret_delete', noSecrets))
 }

@@ -25,25 +25,29 @@ const refusedSettings = {
   403: 'APP-60503, APP-60520: it takes permissions that the caller lacks.',
 } as const
 
+const number = () =>
+  z
+    .string()
+    .regex(/^\d{0,9}$/)
+    .optional()
+
 export const list: Describe = () => ({
   id: 'listApplications',
   summary: 'Applications by filter and page, the oldest first',
   tag,
   query: z.object({
-    limit: z.string().optional().describe('A whole number, 15 unless given; more than 100 are 100.'),
-    offset: z.string().optional().describe('A whole number, 0 unless given.'),
+    limit: number().describe('A whole number, 15 unless given; more than 100 are 100.'),
+    offset: number().describe('A whole number, 0 unless given.'),
     filter: z
       .string()
       .optional()
       .describe('name, clientId or issuer with eq, co, sw or ew; joined by and, or. Values are not quoted.'),
     attributes: z.string().optional().describe('Further attributes, separated by commas.'),
     excludeSystemPortals: z.string().optional().describe("true leaves the server's own out."),
-    sortBy: z.string().optional().describe('Not supported.'),
-    sortOrder: z.string().optional().describe('Not supported.'),
   }),
   answers: {
     200: { description: 'One page.', schema: listAnswer() },
-    ...refusals({ 400: 'APP-60001, APP-60004, APP-60505', 501: 'APP-65002' }),
+    ...refusals({ 400: 'APP-60001, APP-60004, APP-60505' }),
   },
 })
 
@@ -51,11 +55,10 @@ export const create: Describe = () => ({
   id: 'createApplication',
   summary: 'Register an application',
   tag,
-  query: z.object({ template: z.string().optional().describe('Not supported.') }),
   body: applicationBody(),
   answers: {
     201: { description: 'Registered.', headers: ['Location'] },
-    ...refusals({ ...refusedSettings, 409: 'APP-60007, OAUTH-60008', 501: 'APP-65003, APP-65501' }),
+    ...refusals({ ...refusedSettings, 409: 'APP-60007, OAUTH-60008' }),
   },
 })
 
@@ -182,7 +185,7 @@ export const importNew: Describe = () => ({
   body: applicationBody(),
   answers: {
     201: { description: 'Registered.', headers: ['Location'] },
-    ...refusals({ ...refusedSettings, 409: 'APP-60007, APP-60009', 501: 'APP-65003' }),
+    ...refusals({ ...refusedSettings, 409: 'APP-60007, APP-60009' }),
   },
 })
 
@@ -194,6 +197,6 @@ export const importOver: Describe = () => ({
   conditional: true,
   answers: {
     200: { description: 'Replaced.', headers: ['Location'] },
-    ...refusals({ ...unknownApplication, ...refusedSettings, 409: 'APP-60009', 501: 'APP-65003' }),
+    ...refusals({ ...unknownApplication, ...refusedSettings, 409: 'APP-60009' }),
   },
 })

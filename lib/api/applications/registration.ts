@@ -12,7 +12,11 @@ import { newCredential, settingsOf } from './oauth-settings.ts'
 /** The body of POST /applications, whose OAuth settings are another schema's. */
 export const applicationBody = () =>
   newApplicationSchema.extend({
-    inboundProtocolConfiguration: z.looseObject({ oidc: oauthSchema.optional() }).optional(),
+    name: z
+      .string()
+      .max(255)
+      .regex(/^[!-~](?:[ -~]*[!-~])?$/),
+    inboundProtocolConfiguration: z.strictObject({ oidc: oauthSchema.optional() }).optional(),
   })
 
 /** What the body says. Throws `Problem`. */

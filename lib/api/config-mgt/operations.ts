@@ -205,7 +205,12 @@ export const search: Describe = () => ({
   summary:
     'Search resources, as $filter=resourceTypeName eq ’T’ and attributeKey eq ’K’ (with straight quotes)',
   tag,
-  query: z.object({ $filter: z.string().max(4_000) }),
+  query: z.object({
+    $filter: z
+      .string()
+      .max(4_000)
+      .describe('resourceTypeName, attributeKey and others by eq, joined by and; values in straight quotes.'),
+  }),
   answers: {
     200: { description: 'The resources that were found, whole.', schema: searchAnswer() },
     ...refusals([

@@ -65,18 +65,14 @@ const textMessages = (needs: ApiNeeds) => {
     )
     .post(
       '/',
-      guarded(
-        dialect.permission('create'),
-        async () => {
-          throw new Problem({
-            status: 501,
-            code: '501',
-            message: 'Unsupported operation.',
-            description: 'This server sends no text messages: there are no templates of them.',
-          })
-        },
-        operations.createSmsType,
-      ),
+      guarded(dialect.permission('create'), async () => {
+        throw new Problem({
+          status: 501,
+          code: '501',
+          message: 'Unsupported operation.',
+          description: 'This server sends no text messages: there are no templates of them.',
+        })
+      }),
     )
     .get('/:type', missing('get', 'view', 1))
     .delete('/:type', missing('delete', 'delete', 1))

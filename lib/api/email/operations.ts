@@ -48,15 +48,6 @@ const done: Answer = { description: 'Done.' }
 const builtIn: Answer = { description: 'It is built in, or the caller may not do that.' }
 const taken: Answer = { description: 'There is one already.' }
 const badBody: Answer = { description: 'It could not be sent: locale, content type, subject or size.' }
-const notPaged: Answer = { description: 'Lists are answered whole.' }
-
-const paging = {
-  limit: z.string().optional().describe('Not supported: 501.'),
-  offset: z.string().optional().describe('Not supported: 501.'),
-  sortBy: z.string().optional().describe('Not supported: 501.'),
-  sortOrder: z.string().optional().describe('Not supported: 501.'),
-}
-
 const ofV1 = describing(v1)
 
 export const v1Operations = {
@@ -65,12 +56,10 @@ export const v1Operations = {
     summary: 'Lists the template types, the built-in ones first.',
     query: z.object({
       requiredAttributes: z.enum(['templates']).optional().describe('What else is answered.'),
-      ...paging,
     }),
     answers: {
       200: { description: 'The types.', schema: z.array(z.union([type(), whole()])) },
       400: { description: 'requiredAttributes names something else.' },
-      501: notPaged,
     },
   })),
   createType: ofV1(() => ({
@@ -157,10 +146,8 @@ export const typeOperations = (dialect: Dialect) => {
     listTypes: of(() => ({
       id: 'listEmailTemplateTypes',
       summary: 'Lists the template types, the built-in ones first.',
-      ...(dialect.id === 'V2' ? { query: z.object(paging) } : {}),
       answers: {
         200: { description: 'The types.', schema: z.array(type()) },
-        ...(dialect.id === 'V2' ? { 501: notPaged } : {}),
       },
     })),
     createType: of(() => ({
@@ -282,11 +269,6 @@ export const notificationOperations = {
     id: 'listSmsTemplateTypes',
     summary: 'Lists the template types of text messages: none, since this server sends none.',
     answers: { 200: { description: 'None.', schema: z.array(z.never()) } },
-  })),
-  createSmsType: ofNotification(() => ({
-    id: 'createSmsTemplateType',
-    summary: 'Makes a template type of text messages: not supported.',
-    answers: { 501: { description: 'This server sends no text messages.' } },
   })),
 }
 

@@ -26,26 +26,16 @@ const listed = (): Answer => ({
   schema: z.object({ userId: z.string().optional(), sessions: z.array(session()).optional() }),
 })
 
-const whole: Answer = { description: 'This list has neither pages nor filter nor order (USM-10003 … 10005).' }
 const notIts: Answer = {
   description: 'No session of this user (USM-10010), or the caller may not do that.',
 }
 const ended: Answer = { description: 'They have ended, with all that began in them.' }
 
-const unsupported = () =>
-  z.object({
-    limit: z.string().optional(),
-    offset: z.string().optional(),
-    filter: z.string().optional(),
-    sort: z.string().optional(),
-  })
-
 const listing = (id: string, summary: string) => (): Operation => ({
   id,
   summary,
   tag,
-  query: unsupported(),
-  answers: { 200: listed(), 501: whole },
+  answers: { 200: listed() },
 })
 
 export const listOwn = listing('listOwnSessions', "The caller's own sessions")

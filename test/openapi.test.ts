@@ -1,0 +1,335 @@
+/** The OpenAPI document: it is one, it speaks of every route as the gate judges it, and what it promises is kept. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020'
+import addFormats from 'ajv-formats'
+import fc from 'fast-check'
+import { findTargetHandler } from 'hono/utils/handler'
+import { ruleOf } from '../lib/access/guard.ts'
+import { admin, type Booted, boot } from './boot.ts'
+import { databases } from './databases.ts'
+import { createApplication, createPerson, createRole } from './scenario.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+interface Parameter {
+  readonly name: string
+  readonly in: 'path' | 'query' | 'header'
+  readonly required: boolean
+  readonly description: string
+  readonly schema: Json
+}
+interface Content {
+  readonly [type: string]: { readonly schema: Json }
+}
+interface Answer {
+  readonly description: string
+  readonly headers?: Json
+  readonly content?: Content
+}
+interface Operation {
+  readonly operationId: string
+  readonly summary: string
+  readonly tags: readonly string[]
+  readonly security: readonly Readonly<Record<string, readonly string[]>>[]
+  readonly parameters: readonly Parameter[]
+  readonly requestBody?: { readonly content: Content }
+  readonly responses: Readonly<Record<string, Answer>>
+}
+interface Document {
+  readonly openapi: string
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+  readonly components: { readonly schemas: Readonly<Record<string, Json>>; readonly securitySchemes: Json }
+}
+
+/** What always answers that it is not supported: routes, so that clients hear it, and nothing to call. */
+const unsupported = [
+  'DELETE /api/server/v1/applications/{id}/inbound-protocols/oidc/secrets/{secretId}',
+  'GET /api/server/v1/applications/{id}/inbound-protocols/oidc/secrets',
+  'PATCH /api/server/v1/configs',
+  'POST /api/server/v1/applications/{id}/inbound-protocols/oidc/secrets',
+  'POST /api/server/v1/notification/sms/template-types',
+  'PUT /api/server/v1/api-resources/{id}/authorization-details-types',
+]
+/** RFC 7591 and RFC 7592 say what these speak; OpenID Provider Metadata leads to them. */
+const registration = /^\w+ \/api\/identity\/oauth2\/dcr\//
+
+const pathOf = (path: string) => path.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}').replace(/(?<=.)\/$/, '')
+
+const all = (document: Document) =>
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      method: method.toUpperCase(),
+      path,
+      operation,
+    })),
+  )
+
+type One = ReturnType<typeof all>[number]
+
+/** What becomes part of a path, and what a careless handler would stumble over there. */
+const segments = fc.constantFrom('x', '0', '%00', '%F0%9F%8E%88', "'%20or%20'1'='1", '..%2f', 'a'.repeat(300))
+
+const text = fc.oneof(
+  fc.constantFrom(
+    '',
+    ' ',
+    'x',
+    '0',
+    '-1',
+    '10',
+    'name eq x',
+    'userName eq "x"',
+    'a\0b',
+    '\ud800',
+    "'; --",
+    'x'.repeat(2_000),
+  ),
+  fc.string(),
+)
+
+/** Values by a schema, not always what it wants. */
+const anyOf = (schema: Json, document: Document, depth = 0): fc.Arbitrary<unknown> => {
+  const inner = (part: unknown) => anyOf((part ?? {}) as Json, document, depth + 1) // parts of a schema are schemas
+  const { $ref, enum: choices, anyOf: several, oneOf, type, properties, required, items } = schema
+  if (typeof $ref === 'string') {
+    return anyOf(document.components.schemas[$ref.split('/').at(-1) ?? ''] ?? {}, document, depth)
+  }
+  if ('const' in schema) return fc.constant(schema.const)
+  if (Array.isArray(choices)) return fc.constantFrom(...choices)
+  const alternatives = several ?? oneOf
+  if (Array.isArray(alternatives)) return fc.oneof(...alternatives.map(inner))
+  if (type === 'boolean') return fc.boolean()
+  if (type === 'integer' || type === 'number') return fc.constantFrom(0, 1, -1, 3_600, 2 ** 31, 1e308, 0.5)
+  if (type === 'null') return fc.constant(null)
+  if (type === 'array') return depth > 5 ? fc.constant([]) : fc.array(inner(items), { maxLength: 2 })
+  if (type === 'object' || properties) {
+    if (depth > 5) return fc.constant({})
+    const parts = Object.entries((properties ?? {}) as Record<string, Json>)
+    const keys = Array.isArray(required) ? required : []
+    return fc.record(Object.fromEntries(parts.map(([name, part]) => [name, inner(part)])), {
+      requiredKeys: keys,
+    })
+  }
+  return type === 'string' ? text : fc.jsonValue({ maxDepth: 2 })
+}
+
+/** The value with something broken in it. */
+const broken = (value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
+  fc.oneof(
+    fc.jsonValue({ maxDepth: 3 }),
+    fc.tuple(value, fc.jsonValue({ maxDepth: 1 }), fc.nat()).map(([whole, other, at]) => {
+      if (typeof whole !== 'object' || whole === null || Array.isArray(whole)) return [whole, other]
+      const names = Object.keys(whole)
+      return { ...whole, [names[at % (names.length + 1)] ?? 'stranger']: other }
+    }),
+  )
+
+const requestOf = ({ path, operation }: One, document: Document, known: string | undefined) => {
+  const query = operation.parameters.filter((parameter) => parameter.in === 'query')
+  const [[type, content] = []] = Object.entries(operation.requestBody?.content ?? {})
+  const body = content ? anyOf(content.schema, document) : fc.constant(undefined)
+  return fc.record({
+    path: fc
+      .array(segments, { minLength: 6, maxLength: 6 })
+      .chain((parts) => fc.constantFrom(...(known === undefined ? [parts] : [parts, [...parts, known]])))
+      .map((parts) => path.replace(/\{\w+\}/g, () => parts.pop() ?? 'x')),
+    query: fc.record(
+      Object.fromEntries(query.map(({ name, schema }) => [name, fc.oneof(anyOf(schema, document), text)])),
+      { requiredKeys: [] },
+    ),
+    match: fc.constantFrom(undefined, undefined, undefined, '*', 'W/"1"', '"', 'x'),
+    type: fc.constant(type),
+    body: content ? fc.oneof({ weight: 3, arbitrary: body }, broken(body)) : body,
+  })
+}
+
+describe.each(databases)('the OpenAPI document on $name', (database) => {
+  let server: Booted
+  let document: Document
+  let ajv: Ajv2020
+  const validators = new Map<string, ValidateFunction>()
+
+  beforeAll(async () => {
+    server = await boot(database)
+    document = (await (await server.request('/api/openapi.json')).json()) as Document
+    ajv = new Ajv2020({ strict: false, allErrors: false })
+    addFormats(ajv)
+    ajv.addSchema({ $id: 'document', components: document.components })
+  })
+  afterAll(() => server.stop())
+
+  const pointing = (schema: Json) =>
+    JSON.parse(JSON.stringify(schema).replaceAll('"#/components/', '"document#/components/')) as Json
+
+  const validatorOf = (schema: Json): ValidateFunction => {
+    const key = JSON.stringify(schema)
+    const known = validators.get(key) ?? ajv.compile(pointing(schema))
+    validators.set(key, known)
+    return known
+  }
+
+  test('is a document of OpenAPI 3.1 whose every schema is one', () => {
+    expect(document.openapi).toBe('3.1.0')
+    const operations = all(document)
+    expect(operations.length).toBeGreaterThan(120)
+    const ids = operations.map(({ operation }) => operation.operationId)
+    expect(ids.filter((id, at) => ids.indexOf(id) !== at)).toEqual([])
+    for (const schema of Object.values(document.components.schemas)) validatorOf(schema)
+    for (const { name, path, operation } of operations) {
+      const { operationId, summary, tags, security, parameters, responses, requestBody } = operation
+      expect({ name, operationId }).toEqual({ name, operationId: expect.stringMatching(/^[a-z]\w+$/) })
+      expect({ name, summary }).toEqual({ name, summary: expect.stringMatching(/\S{2}/) })
+      expect({ name, tags: tags.length }).toEqual({ name, tags: 1 })
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, of]) => of)
+      const named = parameters.filter((one) => one.in === 'path' && one.required).map((one) => one.name)
+      expect({ name, inPath: named }).toEqual({ name, inPath: inPath as string[] })
+      for (const { name: of, description, schema } of parameters) {
+        expect({ name, of, description }).toEqual({ name, of, description: expect.stringMatching(/\S{2}/) })
+        validatorOf(schema)
+      }
+      for (const { schema } of Object.values(requestBody?.content ?? {})) validatorOf(schema)
+      for (const [status, answer] of Object.entries(responses)) {
+        expect({ name, status }).toEqual({ name, status: expect.stringMatching(/^[2-5]\d\d$/) })
+        expect({ name, status, says: answer.description }).toEqual({
+          name,
+          status,
+          says: expect.stringMatching(/\S{2}/),
+        })
+        for (const { schema } of Object.values(answer.content ?? {})) validatorOf(schema)
+      }
+      expect({
+        name,
+        promises: Object.keys(responses).filter((status) => /^50[0124]$/.test(status)),
+      }).toEqual({
+        name,
+        promises: [],
+      })
+      for (const scheme of security.flatMap((one) => Object.keys(one)))
+        expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
+    }
+  })
+
+  test('speaks of every guarded route, with the permission that the gate asks for', () => {
+    const described = new Map(all(document).map((one) => [one.name, one.operation]))
+    const silent: string[] = []
+    for (const { method, path, handler } of server.app.routes) {
+      const rule = ruleOf(findTargetHandler(handler))
+      if (!rule || method === 'ALL' || !/^\/(?:api|scim2)\//.test(path)) continue
+      const name = `${method} ${pathOf(path)}`
+      const operation = described.get(name)
+      described.delete(name)
+      if (!operation) silent.push(name)
+      else
+        expect({ name, security: operation.security }).toEqual({
+          name,
+          security: rule.open
+            ? []
+            : [{ basic: [] }, { oauth2: rule.permission === undefined ? [] : [rule.permission] }],
+        })
+    }
+    const ours = ['GET /api/docs', 'GET /api/openapi.json']
+    expect(silent.filter((name) => !registration.test(name)).sort()).toEqual([...ours, ...unsupported].sort())
+    expect([...described.keys()]).toEqual([])
+  })
+
+  test('says to strangers what they hear', async () => {
+    for (const { name, method, path, operation } of all(document)) {
+      const response = await server.request(path.replace(/\{\w+\}/g, 'x'), { method })
+      const expected = operation.security.length === 0 ? [200, 404] : [401]
+      expect({ name, expected: expected.includes(response.status) }).toEqual({ name, expected: true })
+    }
+  })
+
+  test('keeps what it promises, whatever it is asked', async () => {
+    // what would end the caller himself
+    const deadly = /^(?:DELETE|PUT|PATCH) \/scim2\/Me$|^DELETE \/api\/users\/v\d\/me\//
+    const operations = all(document).filter(({ name }) => !deadly.test(name))
+    const person = await createPerson(server, 'Fuzzed')
+    const { applicationId } = await createApplication(server, { name: 'FUZZED' })
+    const role = await createRole(server, {
+      name: 'Fuzzed',
+      applicationId,
+      permissions: [],
+      member: person.id,
+    })
+    const group = (await (
+      await server.send('POST', '/scim2/Groups', { displayName: 'Fuzzed' })
+    ).json()) as Json
+    const api = (await (
+      await server.send('POST', '/api/server/v1/api-resources', { name: 'Fuzzed', identifier: 'fuzzed' })
+    ).json()) as Json
+    const known: readonly (readonly [RegExp, unknown])[] = [
+      [/^\/scim2\/Users\/|^\/api\/users\/v\d\/\{userId/, person.id],
+      [/^\/api\/server\/v1\/applications\//, applicationId],
+      [/^\/scim2\/v2\/Roles\//, role],
+      [/^\/scim2\/Groups\//, group.id],
+      [/^\/api\/server\/v1\/api-resources\//, api.id],
+      [/^\/api\/server\/v1\/oidc\/scopes\//, 'profile'],
+      [/^\/api\/identity\/config-mgt/, 'IMPERSONATION_CONFIGURATION'],
+    ]
+    const knownIn = (path: string) => {
+      const [, id] = known.find(([pattern]) => pattern.test(path)) ?? []
+      return id === undefined ? undefined : String(id)
+    }
+    const ends = performance.now() + 4_000
+    const seed = Date.now() % 2 ** 31
+    const isLast = ({ method }: One) => method === 'DELETE'
+    const ordered = [...operations.filter((one) => !isLast(one)), ...operations.filter(isLast)]
+    const streams = ordered.map((one) => ({
+      one,
+      requests: fc.sample(requestOf(one, document, knownIn(one.path)), { numRuns: 12, seed }),
+    }))
+    let asked = 0
+    for (let round = 0; round < 12 && performance.now() < ends; round += 1) {
+      // what is there stays there for a while
+      for (const { one, requests } of streams.filter((of) => round % 4 === 3 || !isLast(of.one))) {
+        const request = requests[round]
+        if (!request) continue
+        const query = new URLSearchParams(
+          Object.entries(request.query).map(([name, value]): [string, string] => [
+            name,
+            String(value).toWellFormed(),
+          ]),
+        )
+        const url = `${request.path}${query.size > 0 ? `?${query}` : ''}`
+        const multipart = request.type === 'multipart/form-data'
+        const response = await server.request(url, {
+          method: one.method,
+          headers: {
+            Authorization: admin,
+            ...(request.type === undefined || multipart ? {} : { 'Content-Type': request.type }),
+            ...(request.match === undefined
+              ? {}
+              : { 'If-Match': request.match, 'If-None-Match': request.match }),
+          },
+          ...(request.type === undefined ? {} : { body: JSON.stringify(request.body) ?? '' }),
+        })
+        asked += 1
+        const told = await response.text()
+        const about = {
+          seed,
+          name: one.name,
+          url,
+          match: request.match,
+          body: request.body,
+          status: response.status,
+          told,
+        }
+        const answer = one.operation.responses[String(response.status)]
+        if (response.status >= 500 || !answer)
+          throw new Error(`not promised: ${JSON.stringify(about).slice(0, 3_000)}`)
+        const [[, content] = []] = Object.entries(answer.content ?? {})
+        if (!content || told === '') continue
+        if (!/json/.test(response.headers.get('content-type') ?? '')) continue
+        const validate = validatorOf(content.schema)
+        if (!validate(JSON.parse(told)))
+          throw new Error(`not what it promised: ${JSON.stringify({ ...about, errors: validate.errors })}`)
+        for (const header of Object.keys(answer.headers ?? {}))
+          if (response.status < 300)
+            expect({ ...about, has: response.headers.has(header) }).toEqual({ ...about, has: true })
+      }
+    }
+    expect(asked).toBeGreaterThan(operations.length)
+  }, 30_000)
+})
