@@ -38,8 +38,12 @@ interface Stage {
   /** The one that asks for consent, and the one that does not. */
   readonly asking: Application
   readonly trusted: Application
+  /** Where a reason and a ticket have to be said; it asks for no consent. */
+  readonly careful: Application
 }
 
+const tickets =
+  '[impersonation]\nticket_pattern = "[A-Z]{2,10}-[0-9]{1,7}"\nticket_hint = "The number of the case, such as CASE-42"\n'
 const wrong = 'The user name or the password is not right.'
 const over =
   'This sign-in is over or was started in another browser. Go back to the application and start again.'
@@ -52,11 +56,15 @@ const prepare = async (redirectUri: string, changes: (toml: string) => string): 
   const server = await start(folder({ 'deployment.toml': deployment(port, changes) }), port)
   const impersonator = await createPerson(server, 'Impersonator')
   const subject = await createPerson(server, 'EndUser')
-  const application = async (name: string, skipLoginConsent: boolean): Promise<Application> => {
+  const application = async (
+    name: string,
+    skipLoginConsent: boolean,
+    mayact: Readonly<Record<string, boolean>> = {},
+  ): Promise<Application> => {
     const made = await createApplication(server, {
       name,
       skipLoginConsent,
-      oidc: { callbackURLs: [redirectUri] },
+      oidc: { callbackURLs: [redirectUri], mayact },
     })
     const role = { applicationId: made.applicationId }
     const permissions = ['internal_user_impersonate']
@@ -66,7 +74,11 @@ const prepare = async (redirectUri: string, changes: (toml: string) => string): 
   }
   const asking = await application('Customer Care', false)
   const trusted = await application('Trusted Desk', true)
-  return { server, redirectUri, impersonator, subject, asking, trusted }
+  const careful = await application('Careful Desk', true, {
+    requireImpersonationReason: true,
+    requireImpersonationTicket: true,
+  })
+  return { server, redirectUri, impersonator, subject, asking, trusted, careful }
 }
 
 describe.skipIf(!hasChromium)('in a real browser', () => {
@@ -75,7 +87,10 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
 
   beforeAll(async () => {
     client = clientApplication()
-    const [prepared, first] = await Promise.all([prepare(client.redirectUri, (toml) => toml), newVisitor()])
+    const [prepared, first] = await Promise.all([
+      prepare(client.redirectUri, (toml) => `${toml}\n${tickets}`),
+      newVisitor(),
+    ])
     await first.context.close()
     stage = prepared
   }, 60_000)
@@ -103,6 +118,7 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
     page.getByRole('heading', { level: 1, name: heading }).waitFor()
   const onLogin = (page: Page) => onPage(page, 'Sign in')
   const onConsent = (page: Page) => onPage(page, 'Act as another user?')
+  const onReason = (page: Page) => onPage(page, 'Why act as another user?')
   const onClient = (page: Page) => onPage(page, 'Client application')
   const onError = async (page: Page, message: string) => {
     await onPage(page, 'This request cannot be answered')
@@ -156,6 +172,37 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
         expect(answer.get('state')).toBe('a b&c=d/ü')
         expect(answer.get('iss')).toBe(`${stage.server.origin}/oauth2/token`)
         expect(await isExchangeable(stage.asking, answer)).toBe(true)
+        expect(problems).toEqual([])
+        await context.close()
+      })
+
+      test('one is asked what it is for, mends what was wrong, and lands at the application', async () => {
+        const { page, context, problems } = await newVisitor({ javaScriptEnabled })
+        await page.goto(requestOf(stage, stage.careful))
+        await signIn(page)
+        await onReason(page)
+        expect((await focused(page)).id).toBe('impersonation_reason')
+        // the browser itself asks for what is missing
+        await page.getByRole('button', { name: 'Continue' }).click()
+        await onReason(page)
+        await page.getByLabel('Reason').fill('He cannot see\nhis invoice <7>')
+        await page.getByLabel('Ticket').fill('case 42')
+        await page.getByRole('button', { name: 'Continue' }).click()
+        await page.locator('#impersonation_ticket-error').waitFor()
+        expect(await page.title()).toBe('Error: Why act as another user')
+        expect((await focused(page)).id).toBe('impersonation_ticket')
+        expect(await page.getByLabel('Reason').inputValue()).toBe('He cannot see his invoice <7>')
+        await page.getByLabel('Ticket').fill('CASE-42')
+        await page.keyboard.press('Enter')
+        const answer = await answerOf(page)
+        expect(await isExchangeable(stage.careful, answer)).toBe(true)
+        await page.goBack()
+        await onPage(page, 'This sign-in is finished')
+        await page.goto(requestOf(stage, stage.careful))
+        await onReason(page)
+        await page.getByRole('button', { name: 'Cancel' }).click()
+        await onClient(page)
+        expect(fragmentOf(page).get('error')).toBe('access_denied')
         expect(problems).toEqual([])
         await context.close()
       })
@@ -473,6 +520,30 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
       await signIn(page)
       await onConsent(page)
     },
+    reason: async (page) => {
+      await page.goto(requestOf(stage, stage.careful))
+      await signIn(page)
+      await onReason(page)
+    },
+    'reason-error': async (page) => {
+      await scenes.reason?.(page)
+      await page.getByLabel('Reason').fill('x'.repeat(300))
+      await page.getByLabel('Ticket').fill('case 42')
+      await page.getByRole('button', { name: 'Continue' }).click()
+      await page.locator('#impersonation_ticket-error').waitFor()
+    },
+    'reason-said': async (page) => {
+      const impersonation_reason = 'He cannot see his invoice for the last quarter.'
+      await page.goto(requestOf(stage, stage.careful, { impersonation_reason }))
+      await signIn(page)
+      await onReason(page)
+    },
+    'consent-reason': async (page) => {
+      const said = { impersonation_reason: 'He cannot see his invoice.', impersonation_ticket: 'CASE-42' }
+      await page.goto(requestOf(stage, stage.asking, said))
+      await signIn(page)
+      await onConsent(page)
+    },
     error: async (page) => {
       await page.goto(`${stage.server.origin}/authenticationendpoint/login.do?sessionDataKey=none`)
       await onError(page, over)
@@ -527,7 +598,7 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
         expect(texts.length).toBeGreaterThan(1)
         expect(tooFaint(texts, 4.5)).toEqual([])
         expect(tooFaint(await controlContrasts(page), 3)).toEqual([])
-        const stops = await page.locator('input:not([type=hidden]),button').count()
+        const stops = await page.locator('input:not([type=hidden]),textarea,button').count()
         const reached = new Set<string>()
         for (let press = 0; press <= stops; press += 1) {
           await page.keyboard.press('Tab')

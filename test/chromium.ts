@@ -174,7 +174,7 @@ export const textContrasts = (page: Page): Promise<Contrast[]> =>
 /** The contrast of what shows where a field or a button is: its border or its own background. */
 export const controlContrasts = (page: Page): Promise<Contrast[]> =>
   page.evaluate<Contrast[]>(`(() => {${colours}
-    return [...document.querySelectorAll('input:not([type=hidden]),button')].map((element) => {
+    return [...document.querySelectorAll('input:not([type=hidden]),textarea,button')].map((element) => {
       const outside = behind(element.parentElement)
       const border = over(parse(getComputedStyle(element).borderTopColor), outside)
       return { what: element.id, ratio: Math.max(ratio(border, outside), ratio(behind(element), outside)) }
@@ -220,7 +220,7 @@ export interface Structure {
 export const structure = (page: Page): Promise<Structure> =>
   page.evaluate<Structure>(`(() => {
     const all = (selector) => [...document.querySelectorAll(selector)]
-    const controls = all('input:not([type=hidden]),button')
+    const controls = all('input:not([type=hidden]),textarea,button')
     const ids = all('[id]').map(({ id }) => id)
     const root = document.documentElement
     const seconds = ({ transitionDuration: t, animationDuration: a }) => parseFloat(t) + parseFloat(a)
@@ -230,7 +230,7 @@ export const structure = (page: Page): Promise<Structure> =>
       landmarks: all('main,header').map(({ localName }) => localName),
       headings: all('h1,h2,h3').map(({ localName }) => localName),
       unlabelled: controls
-        .filter((element) => element.localName === 'input' && element.labels.length !== 1)
+        .filter((element) => element.localName !== 'button' && element.labels.length !== 1)
         .map(({ id }) => id),
       repeatedIds: ids.filter((id, index) => ids.indexOf(id) !== index),
       smallest: Math.min(...controls.map((element) => element.getBoundingClientRect().height), 1000),

@@ -30,7 +30,7 @@ const strictToml = `[impersonation]
 require_reason = true
 require_ticket = true
 ticket_pattern = "[A-Z]{2,10}-[0-9]{1,7}"
-ticket_hint = "such as CASE-42"
+ticket_hint = "The number of the case, such as CASE-42"
 `
 
 describe.each(databases)('what an impersonation is for, on $name', (database) => {
@@ -273,7 +273,7 @@ describe.each(databases)('what an impersonation is for, on $name', (database) =>
       'id="application-name">POSTMAN_SBA<',
       '<textarea id="impersonation_reason" name="impersonation_reason" required',
       'id="impersonation_ticket" name="impersonation_ticket" required',
-      'Written such as CASE-42.',
+      '>The number of the case, such as CASE-42<',
     ])
       expect(html).toContain(text)
     // whom the id belongs to is not told
@@ -321,7 +321,7 @@ describe.each(databases)('what an impersonation is for, on $name', (database) =>
     expect(second.key).not.toBe(first.key)
     expect(second.html).toContain('value="&quot;&gt;&lt;script&gt;x"')
     expect(second.html).toContain(
-      '<p class="wrong" id="impersonation_ticket-error">Write it such as CASE-42.</p>',
+      '<p class="wrong" id="impersonation_ticket-error">This is not written as tickets are here.</p>',
     )
     expect(second.html).toContain('aria-invalid="true"')
     const empty = await shown(browser, await submit(browser, second.key, {}))

@@ -33,14 +33,11 @@ label .soft{font-weight:400}
 `
 
 /** By code; what is not here is said by the browser itself before anything is sent. */
-const messageOf = (of: Said, { judged, ticketHint }: ReasonView): string | undefined => {
+const messageOf = (of: Said, { judged }: ReasonView): string | undefined => {
   const { problem, missing } = judged
   if (missing.includes(of)) return of === 'reason' ? 'Say what it is for.' : 'Say where it is written down.'
   if (problem?.of !== of) return undefined
-  if (problem.code === 'ticket_mismatch')
-    return ticketHint === undefined
-      ? 'This is not a ticket as it is written here.'
-      : `Write it ${ticketHint}.`
+  if (problem.code === 'ticket_mismatch') return 'This is not written as tickets are here.'
   if (problem.code.endsWith('too_long'))
     return `This is too long: ${of === 'reason' ? longestReason : longestTicket} characters at most.`
   return 'This has characters that cannot be kept.'
@@ -57,12 +54,7 @@ interface FieldProps {
 const Field = ({ of, view, focused }: FieldProps) => {
   const name = parameterOf[of]
   const wrong = view.typed === undefined ? undefined : messageOf(of, view)
-  const hint =
-    of === 'reason'
-      ? 'In a sentence. Whoever you act as may read it.'
-      : view.ticketHint === undefined
-        ? undefined
-        : `Written ${view.ticketHint}.`
+  const hint = of === 'reason' ? 'In a sentence. The user you act as can read it.' : view.ticketHint
   const described = [
     ...(hint === undefined ? [] : [`${name}-hint`]),
     ...(wrong === undefined ? [] : [`${name}-error`]),
@@ -124,8 +116,8 @@ export const reasonPage = (view: ReasonView): Response => {
       style,
     },
     <>
-      <h1>What is it for?</h1>
-      <p class="soft">To act as another user, say why. It is recorded together with what you do.</p>
+      <h1>Why act as another user?</h1>
+      <p class="soft">Say what it is for. It is recorded together with what you do.</p>
       <dl>
         <div>
           <dt>You are signed in as</dt>
