@@ -238,7 +238,12 @@ const inBrackets = (
   }))
 }
 
-const sortable = [...texts.filter(({ path }) => !path.startsWith('groups')), single('id', 'id')]
+const sortable = [
+  ...texts.filter(({ path }) => !path.startsWith('groups')),
+  { ...single('id', 'id'), exact: true },
+  single('active', 'active'),
+  single(`${wso2}:accountLocked`, wso2, 'accountLocked'),
+]
 
 describe.each(databases)('filters and orders on $name', (database) => {
   let server: Booted

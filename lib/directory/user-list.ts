@@ -4,6 +4,7 @@
  */
 import { type RawBuilder, sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
+import { disabledAttribute, lockedAttribute } from './attributes.ts'
 import { blockIn, blockOf, pageOf } from './population.ts'
 import { type Filter, type SqlCondition, toCondition } from './search.ts'
 import { leadsToUsers, searchedPath, userFields } from './user-fields.ts'
@@ -38,11 +39,17 @@ export interface Found {
 
 const block = blockIn(sql.ref('account.id'))
 
+const truth = (so: SqlCondition): RawBuilder<string> =>
+  sql<string>`(case when ${so} then 'true' else 'false' end)`
+
 const columns: ReadonlyMap<string, RawBuilder<string>> = new Map([
   ['id', sql<string>`account.id`],
   ['username', sql<string>`account.user_name_key`],
   ['meta.created', sql<string>`account.created_at`],
   ['meta.lastmodified', sql<string>`account.modified_at`],
+  ['active', truth(sql`account.disabled_at is null`)],
+  [lockedAttribute.name.toLowerCase(), truth(sql`account.locked_at is not null`)],
+  [disabledAttribute.name.toLowerCase(), truth(sql`account.disabled_at is not null`)],
 ])
 
 /** A list cannot be sorted so; the message says why, in words for the client. */
