@@ -64,7 +64,7 @@ for (const database of databases) {
         title: 'Dr',
         emails: ['old@example.com'],
         [enterprise]: { department: 'X' },
-        [wso2]: { country: 'Spain', emailVerified: true },
+        [wso2]: { country: 'Spain', emailVerified: true, phoneVerified: true },
       })
       const { result, changes } = await changesOf(server.db, () =>
         server.send('PUT', `/scim2/Users/${id}`, {
@@ -87,7 +87,8 @@ for (const database of databases) {
         active: true,
         name: { givenName: 'New' },
         emails: [{ value: 'new@example.com', type: 'work' }],
-        [wso2]: { accountLocked: false, accountDisabled: false, emailVerified: true },
+        // the other proof was one of the old address
+        [wso2]: { accountLocked: false, accountDisabled: false, phoneVerified: true },
         meta: {
           created: expect.any(String),
           lastModified: expect.any(String),
@@ -108,7 +109,7 @@ for (const database of databases) {
         { path: 'emails.type', value_key: 'work' },
         { path: 'emails.value', value_key: 'new@example.com' },
         { path: 'name.givenname', value_key: 'new' },
-        { path: 'urn:scim:wso2:schema:emailverified', value_key: 'true' },
+        { path: 'urn:scim:wso2:schema:phoneverified', value_key: 'true' },
       ])
       const headers = { Authorization: basic('replaced', password) }
       expect((await server.send('GET', '/scim2/Me', undefined, headers)).status).toBe(200)
@@ -180,6 +181,48 @@ for (const database of databases) {
       const response = await server.send('GET', `/scim2/Users/${id}`, undefined, headers)
       expect(response.status).toBe(200)
       expect(await response.json()).toMatchObject({ roles: [{ display: 'Joined' }] })
+    })
+
+    test('so is whoever is shown with what his groups have got, and a change of his own is not stale by it', async () => {
+      const { id } = await create('grouped')
+      const make = async (path: string, body: Body) => {
+        const response = await server.send('POST', path, body)
+        expect(response.status).toBe(201)
+        return ((await response.json()) as { id: string }).id
+      }
+      const group = await make('/scim2/Groups', { displayName: 'Grouped', members: [{ value: id }] })
+      const roleId = await make('/scim2/v2/Roles', { displayName: 'Through a group' })
+      const headers = (more: Record<string, string>) => ({ Authorization: basic('admin', 'admin'), ...more })
+      const read = (path: string, tag = '') =>
+        server.send('GET', path, undefined, headers({ 'If-None-Match': tag }))
+      const tagOf = async (path: string) => (await read(path)).headers.get('etag') ?? ''
+      const path = `/scim2/Users/${id}`
+      const before = await tagOf(path)
+      expect((await read(path, before)).status).toBe(304)
+      for (const [changed, change] of [
+        [`/scim2/v2/Roles/${roleId}`, patchOf({ op: 'add', path: 'groups', value: [{ value: group }] })],
+        [`/scim2/v2/Roles/${roleId}`, patchOf({ op: 'replace', path: 'displayName', value: 'Called so' })],
+        [`/scim2/Groups/${group}`, patchOf({ op: 'replace', path: 'displayName', value: 'Regrouped' })],
+      ] as const) {
+        const known = await tagOf(path)
+        expect((await server.send('PATCH', changed, change)).status).toBe(200)
+        expect((await read(path, known)).status).toBe(200)
+      }
+      const narrow = (await read(`${path}?attributes=title`)).headers.get('etag') ?? ''
+      const title = patchOf({ op: 'add', path: 'title', value: 'Dr' })
+      const write = (tag: string) => server.send('PATCH', path, title, headers({ 'If-Match': tag }))
+      expect((await write(before)).status).toBe(200)
+      expect((await write(narrow)).status).toBe(412)
+      // groups and roles are shown without him when he is gone
+      await server.send(
+        'PATCH',
+        `/scim2/v2/Roles/${roleId}`,
+        patchOf({ op: 'add', path: 'users', value: [{ value: id }] }),
+      )
+      const shown = [`/scim2/Groups/${group}`, `/scim2/v2/Roles/${roleId}`]
+      const tags = await Promise.all(shown.map(tagOf))
+      expect((await server.send('DELETE', path)).status).toBe(204)
+      for (const [index, one] of shown.entries()) expect((await read(one, tags[index])).status).toBe(200)
     })
 
     test('of two changes of one edition at once one is made', async () => {

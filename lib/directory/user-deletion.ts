@@ -1,6 +1,6 @@
 /** The end of a user: the account and all that hangs on it; the audit keeps what was done. */
 import { mask } from '../audit.ts'
-import { exactly, type Write } from '../database/commit.ts'
+import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { claimAccount, findAccount, isActive } from './accounts.ts'
 import type { Caller } from './caller.ts'
@@ -10,6 +10,22 @@ import { administratorRole, allPermissions } from './permissions.ts'
 import { counted } from './population.ts'
 import type { UserRefusal } from './user-update.ts'
 import { aboutUser, type User } from './users.ts'
+
+/** The new editions of the roles and groups that are shown with him. */
+const withoutMember = (db: Db, id: string): readonly Write[] => [
+  write(
+    db
+      .updateTable('role')
+      .set((eb) => ({ edition: eb('edition', '+', 1) }))
+      .where('id', 'in', db.selectFrom('account_role').select('role_id').where('account_id', '=', id)),
+  ),
+  write(
+    db
+      .updateTable('user_group')
+      .set((eb) => ({ edition: eb('edition', '+', 1) }))
+      .where('id', 'in', db.selectFrom('group_member').select('group_id').where('account_id', '=', id)),
+  ),
+]
 
 /**
  * Deletes the user that was read as `user`; `ending` ends his sessions, grants and impersonations, and goes behind the
@@ -45,6 +61,7 @@ export const deleteUser = async (
     claims: himself ? claimAccount(db, user.id) : undefined,
     writes: [
       ...guards,
+      ...withoutMember(db, user.id),
       exactly(1, deletion),
       ...counted(db, 'account', caller.organizationId, [user.id], -1),
       ...(await ending()),

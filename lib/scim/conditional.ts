@@ -4,10 +4,11 @@ import { isKnown, isStale } from '../entity-tag.ts'
 import { ScimError } from './error.ts'
 import { answer } from './media.ts'
 
+export const staleError = () => new ScimError(412, 'Failed to update. Resource changed on the server.')
+
 /** Refuses a change of another edition than the one that is there. */
 export const requireCurrent = (c: Context, tag: string): void => {
-  if (!isStale(c.req.header('if-match'), tag)) return
-  throw new ScimError(412, 'Failed to update. Resource changed on the server.')
+  if (isStale(c.req.header('if-match'), tag)) throw staleError()
 }
 
 /** Answers with the resource and its tag; with 304 to a GET that names the tag. */

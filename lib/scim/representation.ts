@@ -1,4 +1,5 @@
 /** Users and roles as SCIM shows them. */
+import { createHash } from 'node:crypto'
 import {
   coreSchema,
   customSchema,
@@ -11,7 +12,7 @@ import {
   wso2Schema,
 } from '../directory/attributes.ts'
 import type { User } from '../directory/users.ts'
-import { entityTag } from '../entity-tag.ts'
+import { entityTag, isStale } from '../entity-tag.ts'
 
 type Resource = Readonly<Record<string, unknown>>
 
@@ -31,9 +32,25 @@ const renderEmails = (emails: readonly unknown[]): readonly unknown[] => {
   )
 }
 
-/** The entity tag of a user: also what he belongs to is shown of him, and that is a matter of his version. */
-export const userTag = ({ edition, version }: Pick<User, 'edition' | 'version'>): string =>
-  entityTag(`${edition}.${version}`)
+/** The edition of a user that a change is for; whatever he belongs to is a matter of his version. */
+const editionOf = ({ edition, version }: Pick<User, 'edition' | 'version'>): string => `${edition}.${version}`
+
+/**
+ * The entity tag of a user as he is shown. Names of his groups and roles, and the roles of his groups, change without
+ * him: a digest of them stands behind his edition.
+ */
+export const userTag = (user: User): string => {
+  const { groups, roles } = user
+  if (groups.length === 0 && roles.length === 0) return entityTag(editionOf(user))
+  const digest = createHash('sha256')
+    .update(JSON.stringify([groups, roles]))
+    .digest('base64url')
+  return entityTag(`${editionOf(user)}.${digest.slice(0, 8)}`)
+}
+
+/** Whether a change that is for the tags of `ifMatch` is for another edition of the user than this one. */
+export const isOtherEdition = (ifMatch: string | undefined, user: User): boolean =>
+  isStale(ifMatch?.replace(/"(\d+\.\d+)\.[\w-]{8}"/g, '"$1"'), entityTag(editionOf(user)))
 
 export const renderUser = (user: User, baseUrl: string): Resource => {
   const attributes = new Map(user.attributes)

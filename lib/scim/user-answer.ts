@@ -7,12 +7,12 @@ import { type UserEdit, type UserRefusal, updateUser } from '../directory/user-u
 import { createUser, type User, type Wanted } from '../directory/users.ts'
 import { endAllOf } from '../sign-in/end-session.ts'
 import type { PasswordPolicy } from '../sign-in/password-policy.ts'
-import { answerTagged, requireCurrent } from './conditional.ts'
+import { answerTagged, staleError } from './conditional.ts'
 import { actingError, ScimError } from './error.ts'
 import { readBody } from './media.ts'
 import { parsePatch } from './patch.ts'
 import { project, shows } from './projection.ts'
-import { renderUser, userLocation, userTag } from './representation.ts'
+import { isOtherEdition, renderUser, userLocation, userTag } from './representation.ts'
 import { draftUser, refuseActing, replaceUser } from './user-draft.ts'
 import { resourceSteps, type Step, stepsOf } from './user-path.ts'
 
@@ -60,6 +60,10 @@ const changeUser = async (
   return result.user
 }
 
+const requireEdition = (c: Context, user: User): void => {
+  if (isOtherEdition(c.req.header('if-match'), user)) throw staleError()
+}
+
 /** Changes the user as a PATCH says. */
 export const patchUser = (
   needs: UsersNeeds,
@@ -68,7 +72,7 @@ export const patchUser = (
   user: User,
   steps: readonly Step[],
 ): Promise<User> => {
-  requireCurrent(c, userTag(user))
+  requireEdition(c, user)
   refuseActing(caller, steps)
   return changeUser(needs, caller, user, draftUser(steps, needs.passwordPolicy, user))
 }
@@ -86,7 +90,7 @@ export const replacedUser = (
   body: Readonly<Record<string, unknown>>,
   check: (touched: ReadonlySet<string>) => void = () => {},
 ): Promise<User> => {
-  requireCurrent(c, userTag(user))
+  requireEdition(c, user)
   const edit = replaceUser(writable(body), needs.passwordPolicy, user)
   check(edit.touched)
   return changeUser(needs, caller, user, edit)
@@ -113,7 +117,7 @@ export const endUser = async (
   c: Context,
   user: User,
 ): Promise<Response> => {
-  requireCurrent(c, userTag(user))
+  requireEdition(c, user)
   const now = new Date()
   const ending = () => endAllOf(db, user.id, { by: caller.accountId, reason: 'account-deleted' }, now)
   const result = await deleteUser(db, caller, user, ending, now)
