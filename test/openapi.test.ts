@@ -233,6 +233,16 @@ describe.each(databases)('the OpenAPI document on $name', (database) => {
     expect([...described.keys()]).toEqual([])
   })
 
+  test('is there to be read, without a script and without anybody else’s server', async () => {
+    const response = await server.request('/api/docs')
+    const policy = response.headers.get('content-security-policy') ?? ''
+    expect(policy).toStartWith("default-src 'none'")
+    expect(policy).not.toContain('script-src')
+    const page = await response.text()
+    expect(page).not.toMatch(/<script|(?:src|href)="(?:https?:)?\/\//)
+    for (const { operation } of all(document)) expect(page).toContain(`id="${operation.operationId}"`)
+  })
+
   test('says to strangers what they hear', async () => {
     for (const { name, method, path, operation } of all(document)) {
       const response = await server.request(path.replace(/\{\w+\}/g, 'x'), { method })

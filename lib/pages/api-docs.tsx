@@ -13,7 +13,12 @@ export interface DocumentedOperation {
   readonly open: boolean
   /** Whether somebody who acts for another may call it. */
   readonly actor: boolean
-  readonly parameters: readonly { readonly name: string; readonly in: string; readonly description: string }[]
+  readonly parameters: readonly {
+    readonly name: string
+    readonly in: string
+    readonly required: boolean
+    readonly description: string
+  }[]
   readonly answers: readonly { readonly status: string; readonly description: string }[]
   /** The JSON Schema of the body, as text. */
   readonly body: string | undefined
@@ -25,14 +30,23 @@ body{justify-content:flex-start}
 nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1rem}
 nav li{border:0;padding:0}
 h2{margin-top:2.5rem;font-size:1.25rem}
-details{border-top:1px solid var(--line);padding:.5rem 0}
-summary{cursor:pointer;display:flex;flex-wrap:wrap;gap:.25rem .75rem;align-items:baseline}
+a{color:var(--accent)}
+h3{margin:1rem 0 0;font-size:.875rem}
+details{border-top:1px solid var(--line)}
+details[open]{padding-bottom:1rem}
+summary{display:grid;grid-template-columns:4.5rem 1fr 1rem;gap:.125rem .5rem;align-items:baseline;padding:.625rem 0;cursor:pointer;list-style:none}
+summary::-webkit-details-marker{display:none}
+summary::after{content:"›";grid-column:3;grid-row:1;justify-self:center;font-weight:700;color:var(--soft)}
+details[open]>summary::after{transform:rotate(90deg)}
+summary:hover code{text-decoration:underline}
 summary code{font-size:.9375rem;color:var(--ink)}
-.method{min-width:4.5rem;font-weight:700;font-size:.8125rem;letter-spacing:.03em;color:var(--accent)}
+summary .soft{grid-column:2}
+.method{font-weight:700;font-size:.8125rem;letter-spacing:.03em;color:var(--accent)}
+@media(max-width:30rem){summary{grid-template-columns:1fr 1rem}summary::after{grid-column:2}summary code,summary .soft,.method{grid-column:1}}
 table{width:100%;border-collapse:collapse;margin:.5rem 0 1rem;font-size:.875rem}
 th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-top:1px solid var(--line)}
 th{font-weight:600;white-space:nowrap}
-pre{overflow:auto;max-height:24rem;padding:.75rem;border:1px solid var(--line);border-radius:.5rem;font-size:.8125rem}
+pre{overflow:auto;overflow-wrap:normal;margin:.5rem 0 0;max-height:24rem;padding:.75rem;border:1px solid var(--line);border-radius:.5rem;font-size:.8125rem}
 `
 
 const anchor = (tag: string) => tag.toLowerCase().replace(/\W+/g, '-')
@@ -52,17 +66,26 @@ const Entry = ({ operation }: { readonly operation: DocumentedOperation }) => (
     </summary>
     <p class="small">{who(operation)}</p>
     {operation.parameters.length === 0 ? null : (
-      <table>
-        {operation.parameters.map((parameter) => (
-          <tr>
-            <th scope="row">{parameter.name}</th>
-            <td>{parameter.in}</td>
-            <td>{parameter.description}</td>
-          </tr>
-        ))}
-      </table>
+      <>
+        <h3>Parameters</h3>
+        <table>
+          {operation.parameters.map((parameter) => (
+            <tr>
+              <th scope="row">{parameter.name}</th>
+              <td>{`${parameter.in}${parameter.required ? ', required' : ''}`}</td>
+              <td>{parameter.description}</td>
+            </tr>
+          ))}
+        </table>
+      </>
     )}
-    {operation.body === undefined ? null : <pre>{operation.body}</pre>}
+    {operation.body === undefined ? null : (
+      <>
+        <h3>Body</h3>
+        <pre>{operation.body}</pre>
+      </>
+    )}
+    <h3>Answers</h3>
     <table>
       {operation.answers.map(({ status, description }) => (
         <tr>
