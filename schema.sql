@@ -555,12 +555,17 @@ create table outbox (
   gave_up_at text,
   last_error text,
   -- the process that sends it
-  sender text not null
+  sender text not null,
+  -- when somebody had it tried again: the patience with it begins anew
+  retried_at text
 );
 
 create index outbox_due on outbox (next_attempt_at) where next_attempt_at is not null;
 create index outbox_gave_up on outbox (gave_up_at) where gave_up_at is not null;
 create index outbox_sent on outbox (sent_at) where sent_at is not null;
+-- what waits and what was given up, by age, beside a month of what was sent
+create index outbox_queued on outbox (id) where next_attempt_at is not null;
+create index outbox_failed on outbox (id) where gave_up_at is not null;
 
 -- Types of e-mail templates that an organization made beside the built-in ones.
 create table email_template_type (

@@ -90,6 +90,8 @@ const events = {
   'email-templates-replaced': { action: 'email-templates-replaced', impersonation: false },
   'email-templates-reset': { action: 'email-templates-reset', impersonation: false },
   'email-template-tested': { action: 'email-template-tested', impersonation: false },
+  'mail-retried': { action: 'mail-retried', impersonation: false },
+  'mails-retried': { action: 'mails-retried', impersonation: false },
   'signing-key-created': { action: 'signing-key-created', impersonation: false },
   'plugin-loaded': { action: 'plugin-loaded', impersonation: false },
   'plugin-answered': { action: 'plugin-answered', impersonation: false },

@@ -22,6 +22,7 @@ import { emailV2 } from './email/v2.ts'
 import { gate } from './gate.ts'
 import { impersonations } from './impersonations/impersonations.ts'
 import { oidcScopes } from './oidc-scopes.ts'
+import { outbox } from './outbox/outbox.ts'
 import { Problem, render, unexpected, wrongMethod } from './problem.ts'
 import { users } from './users/users.ts'
 import { webhooks } from './webhooks/webhooks.ts'
@@ -70,6 +71,7 @@ export const api = (needs: ApiNeeds) => {
     .route('/server/v1/webhooks', webhooks(needs))
     .route('/server/v1/email/template-types', emailV1(needs))
     .route('/server/v2/email/template-types', emailV2(needs))
+    .route('/server/v1/notification/outbox', outbox(needs))
     .route('/server/v1/notification', notificationTemplates(needs))
     .route('/users', users(needs))
     .route(registerPath, needs.registration ? registration(needs, needs.registration) : new Hono())

@@ -26,6 +26,8 @@ const usage = `mayact: an authorization server for user impersonation
   mayact impersonations end ID [--reason TEXT]          ends it everywhere within a second;
                       [--all | --impersonator ID | --subject ID | --application ID]
                                               ends all of these
+  mayact mail list [--state STATE] [--json]   mail that is queued, was sent, or failed and was given up
+  mayact mail retry [ID]                      tries a mail again, or all that were given up
   mayact audit verify [FILE] [--keys FILE]    proves the audit trail, or an export of it, or names the first bad row
   mayact audit export [--from T] [--to T]     the sealed rows as JSON Lines, to be verified anywhere
   mayact audit keys                           the public keys that prove it
@@ -52,6 +54,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'keys retire': async () => (await import('./keys.ts')).retireCommand,
   'impersonations list': async () => (await import('./impersonations.ts')).listCommand,
   'impersonations end': async () => (await import('./impersonations.ts')).endCommand,
+  'mail list': async () => (await import('./mail.ts')).listCommand,
+  'mail retry': async () => (await import('./mail.ts')).retryCommand,
   'audit verify': async () => (await import('./audit.ts')).verifyCommand,
   'audit export': async () => (await import('./audit.ts')).exportCommand,
   'audit keys': async () => (await import('./audit.ts')).keysCommand,
@@ -99,7 +103,7 @@ const read = (words: readonly string[], environment: Environment) => {
     else rest.push(word)
   }
   const [first = 'serve', ...others] = rest
-  const isTwoWords = ['db', 'plugins', 'keys', 'audit', 'impersonations'].includes(first)
+  const isTwoWords = ['db', 'plugins', 'keys', 'audit', 'impersonations', 'mail'].includes(first)
   const name = isTwoWords ? `${first} ${others.shift() ?? ''}`.trim() : first
   const command = commands[name]
   if (!command) throw new Misuse(`unknown command ${name}`)

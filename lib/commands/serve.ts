@@ -21,6 +21,7 @@ import { configure, type Invocation, Misuse } from './invocation.ts'
 import { keyTasks } from './keys.ts'
 import { type Listener, startListener } from './listener.ts'
 import { located } from './located.ts'
+import { mailTasks } from './mail.ts'
 import { warnNotYet } from './not-yet.ts'
 import { type Opened, open } from './open.ts'
 import { pluginsOf, recordLoaded } from './plugins-of.ts'
@@ -121,7 +122,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   const webhookSender = startWebhookSender(db, { issuer, vault: opened.vault, outbound }, log)
   const requests = drain()
   const telemetry = startTelemetry(
-    { db, log, access: () => live.config.server.metrics },
+    { db, log, access: () => live.config.server.metrics, token: () => live.config.server.metricsToken },
     live.server.routes.map(({ path }) => path),
   )
   let listener: Listener
@@ -146,6 +147,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
       ? await listenForCommands(db, config.dataDirectory, log, {
           ...keyTasks(opened, config),
           ...impersonationTasks(db),
+          ...mailTasks(db),
         })
       : undefined
   const { retentionSeconds } = config.audit

@@ -331,6 +331,7 @@ export interface OutboxTable {
   gave_up_at: string | null
   last_error: string | null
   sender: string
+  retried_at: string | null
 }
 
 export interface PopulationTable {

@@ -113,6 +113,10 @@ export const systemApis: readonly ApiResourceDefinition[] = [
   tenant('/api/server/v(.*)/email/template-types', 'Email Templates API', 'email_mgt', crud),
   tenant('/api/server/v1/notification', 'Notification Templates API', 'template_mgt', crud),
   tenant('/api/server/v(.*)/notification-senders', 'Notification Senders API', 'notification_senders', crud),
+  tenant('/api/server/v1/notification/outbox', 'Notification Outbox API', 'notification_outbox', [
+    'view',
+    'update',
+  ]),
   tenant('/api/server/v1/webhooks', 'Webhook Management API', 'webhook', crud),
   tenant('/api/users/v1/(.*)sessions', 'Session Management API', 'session', ['view', 'delete']),
   tenant('/api/users/v(.*)authorized-apps', 'Authorized Applications API', 'user_authorizedapp', [

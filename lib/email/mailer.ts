@@ -83,7 +83,7 @@ export const startMailer = (db: Db, options: MailerOptions, log: Log): Mailer =>
     const at = now()
     const about = { messageId: row.message_id, attempt: row.attempts + 1, reason: failure.message }
     if (failure.fault === 'server') pause()
-    if (failure.permanent || at.getTime() - Date.parse(row.created_at) > givesUpAfter) {
+    if (failure.permanent || at.getTime() - Date.parse(row.retried_at ?? row.created_at) > givesUpAfter) {
       log.error(about, 'a mail could not be delivered and is given up')
       return givenUp(db, 'outbox', row, senderId, failure.message, at)
     }

@@ -27,6 +27,7 @@ export type OutboxRow = Pick<
   | 'created_at'
   | 'attempts'
   | 'sender'
+  | 'retried_at'
 >
 
 /** Longer than any attempt may take. */
@@ -49,6 +50,7 @@ const insertRow = inserting('outbox', [
   'gave_up_at',
   'last_error',
   'sender',
+  'retried_at',
 ])
 
 /** The write that joins the commit of what the mail tells of. Its Message-ID is its own for ever. */
@@ -62,6 +64,7 @@ export const enqueue = (db: Db, mail: Mail, now: Date): Write => {
     data: JSON.stringify(mail.data),
     impersonation_id: mail.impersonationId ?? null,
     ...undelivered(db, 'outbox', now),
+    retried_at: null,
   }
   return write(insertRow(db, row))
 }
@@ -97,6 +100,7 @@ export const findDueMail = (
       'outbox.created_at',
       'outbox.attempts',
       'outbox.sender',
+      'outbox.retried_at',
     ])
     .where(({ eb, or }) =>
       or([eb('head.sender', 'in', [senderId, nobody]), eb('head.next_attempt_at', '<=', overdue)]),

@@ -4,7 +4,7 @@ import type { Db } from '../database/connect.ts'
 import type { WebhookDeliveryTable } from '../database/schema.ts'
 import { nobody, undelivered } from '../delivery/rows.ts'
 import { abandonedAfter } from '../delivery/sender.ts'
-import { type Page, type Paged, pageOf } from './page.ts'
+import { type Page, type Paged, pageOf } from '../database/page.ts'
 
 export type WebhookDelivery = WebhookDeliveryTable
 

@@ -5,7 +5,7 @@
 import type { Selectable } from 'kysely'
 import type { Db } from '../database/connect.ts'
 import type { WebhookTable } from '../database/schema.ts'
-import { type Page, type Paged, pageOf } from './page.ts'
+import { type Page, type Paged, pageOf } from '../database/page.ts'
 
 /** What a webhook can be told of. */
 export const webhookEvents = [

@@ -8,6 +8,7 @@ complete -c mayact -n __fish_use_subcommand -f -a demo -d 'plays an impersonatio
 complete -c mayact -n __fish_use_subcommand -f -a keys -d 'list, rotate, retire'
 complete -c mayact -n __fish_use_subcommand -f -a impersonations -d 'list, end'
 complete -c mayact -n __fish_use_subcommand -f -a audit -d 'verify, export, keys'
+complete -c mayact -n __fish_use_subcommand -f -a mail -d 'list, retry'
 complete -c mayact -n __fish_use_subcommand -f -a plugins -d 'list, types, new, test'
 complete -c mayact -n __fish_use_subcommand -f -a backup -d 'a copy of the SQLite database'
 complete -c mayact -n __fish_use_subcommand -f -a restore -d 'puts a backup in the place of the database'
@@ -20,6 +21,8 @@ complete -c mayact -n '__fish_seen_subcommand_from impersonations' -l subject -x
 complete -c mayact -n '__fish_seen_subcommand_from impersonations' -l application -x
 complete -c mayact -n '__fish_seen_subcommand_from impersonations' -l state -x
 complete -c mayact -n '__fish_seen_subcommand_from impersonations' -l reason -x
+complete -c mayact -n '__fish_seen_subcommand_from mail; and not __fish_seen_subcommand_from list retry' -f -a 'list retry'
+complete -c mayact -n '__fish_seen_subcommand_from mail' -l state -x -a 'queued sent failed'
 complete -c mayact -n '__fish_seen_subcommand_from audit; and not __fish_seen_subcommand_from verify export keys' -f -a 'verify export keys'
 complete -c mayact -n '__fish_seen_subcommand_from plugins; and not __fish_seen_subcommand_from list types new test' -f -a 'list types new test'
 complete -c mayact -n '__fish_seen_subcommand_from rotate' -l publish-for -x

@@ -1,6 +1,6 @@
 /** Pages of rows in the order of their ids, which are UUIDv7: the newest first. */
 import type { ReferenceExpression, SelectQueryBuilder } from 'kysely'
-import type { Database } from '../database/schema.ts'
+import type { Database } from './schema.ts'
 
 export interface Page {
   readonly limit: number
@@ -17,11 +17,14 @@ export interface Paged<Item> {
 }
 
 /** The page of what the query finds. */
-export const pageOf = async <Table extends 'webhook' | 'webhook_delivery', Row extends { id: string }>(
+export const pageOf = async <
+  Table extends 'webhook' | 'webhook_delivery' | 'outbox',
+  Row extends { id: string },
+>(
   { limit, after, before }: Page,
   query: SelectQueryBuilder<Database, Table, Row>,
 ): Promise<Paged<Row>> => {
-  const id = 'id' as ReferenceExpression<Database, Table> // both tables have it
+  const id = 'id' as ReferenceExpression<Database, Table> // all of these tables have it
   const backwards = before !== undefined
   let asked = query.orderBy(id, backwards ? 'asc' : 'desc').limit(limit + 1)
   if (after !== undefined) asked = asked.where(id, '<', after)
