@@ -41,8 +41,10 @@ export const twoServers = async (): Promise<Pair> => {
   const [port, next] = [await freePort(), await freePort()]
   const directory = folder({ 'deployment.toml': tomlFor(port) })
   const one = await startServer(directory, port)
-  const beside = folder({ 'deployment.toml': tomlFor(next) })
-  await Bun.$`mkdir -p ${join(beside, 'data')} && cp -r ${join(directory, 'data')}/. ${join(beside, 'data')}`.quiet()
+  const beside = folder()
+  // the same keys; what it says of itself is its own
+  await Bun.$`cp -r ${directory}/. ${beside}`.quiet()
+  await Bun.write(join(beside, 'deployment.toml'), tomlFor(next))
   const other = await startServer(beside, next)
   const scenario = await setUp(one)
   const browser = newBrowser(one)
