@@ -8,6 +8,7 @@ import { commit } from '../database/commit.ts'
 import { type Interaction, spend } from '../sign-in/interaction.ts'
 import { findSession, findSessionById, type Session, type SessionRules } from '../sign-in/session.ts'
 import { type Decision, isDecision, needsConsent } from './authorization-consent.ts'
+import { longestRequest, readParameters, sizeOf } from './authorization-form.ts'
 import {
   type ArrivalNeeds,
   type ArrivedRequest,
@@ -31,8 +32,6 @@ import { type Attempt, type SettlementNeeds, settlement } from './authorization-
 import { readSession } from './cookies.ts'
 import { type EndUserNeeds, expectedUser } from './end-user.ts'
 import { OAuthError } from './error.ts'
-import { parseForm, readForm } from './form.ts'
-import { repeatableResource } from './resource.ts'
 
 export interface AuthorizeNeeds extends SettlementNeeds, ResponseNeeds, ArrivalNeeds, EndUserNeeds {
   readonly session: SessionRules & PauseNeeds['session']
@@ -41,28 +40,6 @@ export interface AuthorizeNeeds extends SettlementNeeds, ResponseNeeds, ArrivalN
 }
 
 type Parameters = ReadonlyMap<string, string>
-
-/** A paused request is kept; nobody's honest one is longer. */
-const longestRequest = 8_192
-
-const sizeOf = (parameters: Parameters) =>
-  [...parameters].reduce((size, [name, value]) => size + name.length + value.length, 0)
-
-const readParameters = async (request: Request): Promise<Parameters> => {
-  const form =
-    request.method === 'POST'
-      ? await readForm(request, repeatableResource)
-      : parseForm(new URL(request.url).search.slice(1), repeatableResource)
-  if (form.parameters && sizeOf(form.parameters) > longestRequest) {
-    throw new PageProblem('invalid_request', 'Invalid request: the request is too long.')
-  }
-  if (form.parameters) return form.parameters
-  const message =
-    form.repeated === undefined
-      ? `Invalid request: ${form.problem}.`
-      : 'Invalid authorization request with repeated parameters'
-  throw new PageProblem('invalid_request', message)
-}
 
 export const authorize = (needs: AuthorizeNeeds) => {
   const { db } = needs
