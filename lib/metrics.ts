@@ -119,3 +119,22 @@ export const auditEvents = counter(
   'Audit events whose line was written, by action: impersonations authorized, started and refused among them.',
   ['action', 'outcome'],
 )
+
+/** Answers of the token endpoint with tokens. The grants are those that are registered. */
+export const tokenGrants = counter(
+  'mayact_tokens_issued_total',
+  'Token requests that got tokens, by grant.',
+  ['grant'],
+)
+export const impersonationRefusals = counter(
+  'mayact_impersonation_refusals_total',
+  'Impersonations that a validator refused, by validator and phase.',
+  ['validator', 'phase'],
+)
+/** How long the database takes, waiting for it included. */
+export const databaseTime = histogram(
+  'mayact_database_seconds',
+  'From a query or commit to its answer.',
+  [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+  ['operation'],
+)

@@ -199,6 +199,7 @@ describe('the shipped deployment.toml', () => {
       // a proxy that does not set it must not lend it to strangers
       .replace(/^client_certificate_header = .*$/m, '')
       .replace(/^additional_signing_algorithms = .*$/m, '')
+      .replace(/^metrics_token = .*$/m, '')
     expect(uncommented).toContain('\nport = 9443')
     expect(uncommented).toContain('\niat_validity_period = "1h"')
     expect(configOf(uncommented)).toEqual(configOf(''))
@@ -211,7 +212,12 @@ describe('the shipped deployment.toml', () => {
       .replace('type = "sqlite"\npath = "data/mayact.db"', '')
       .replace(/^(certificate|key|certificate_authority) = .*$/gm, '')
       .replace('password = "admin"', 'password = "another"')
-    const variables = { DATABASE_PASSWORD: 'd', ENCRYPTION_KEY: 'e', MAIL_PASSWORD: 'm' }
+    const variables = {
+      DATABASE_PASSWORD: 'd',
+      ENCRYPTION_KEY: 'e',
+      MAIL_PASSWORD: 'm',
+      METRICS_TOKEN: 'a token of metrics',
+    }
     expect(configOf(uncommented, variables)).toMatchObject({
       database: { type: 'postgres', url: 'postgresql://mayact:d@localhost:5432/mayact', poolSize: 10 },
       impersonation: { maxDurationSeconds: 900 },

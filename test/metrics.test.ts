@@ -7,7 +7,7 @@ import { startJournal } from '../lib/journal.ts'
 import { createLog } from '../lib/log.ts'
 import { type Booted, boot, origin } from './boot.ts'
 import { databases } from './databases.ts'
-import { impersonate, setUp } from './scenario.ts'
+import { authorizePath, createApplication, createPerson, impersonate, logIn, setUp } from './scenario.ts'
 
 const log = createLog({ level: 'silent', format: 'text' })
 type Access = 'loopback' | 'everybody' | 'off'
@@ -17,6 +17,7 @@ for (const database of databases) {
     let server: Booted
     let telemetry: Telemetry
     let access: Access = 'loopback'
+    let metricsToken: string | undefined
     const ask = (
       path: string,
       peer = '127.0.0.1',
@@ -42,7 +43,10 @@ for (const database of databases) {
     beforeAll(async () => {
       server = await boot(database)
       const paths = server.app.routes.map(({ path }) => path)
-      telemetry = startTelemetry({ db: server.db, log, access: () => access }, paths)
+      telemetry = startTelemetry(
+        { db: server.db, log, access: () => access, token: () => metricsToken },
+        paths,
+      )
     })
     afterAll(async () => {
       telemetry.stop()
@@ -70,6 +74,41 @@ for (const database of databases) {
       expect(numberAt(after, 'mayact_outbox_backlog')).toBe(1)
       expect(numberAt(after, 'process_resident_memory_bytes')).toBeGreaterThan(1e6)
       expect(after).toContain('mayact_build_info{version="')
+      const grant = 'urn:ietf:params:oauth:grant-type:token-exchange'
+      expect(grew(`mayact_tokens_issued_total{grant="${grant}"}`)).toBe(1)
+      expect(numberAt(after, 'mayact_impersonations_live')).toBe(1)
+      expect(numberAt(after, 'mayact_outbox_failed')).toBe(0)
+      expect(grew('mayact_database_seconds_count{operation="commit"}')).toBeGreaterThan(5)
+      expect(grew('mayact_database_seconds_count{operation="read"}')).toBeGreaterThan(5)
+      const token = 'door="oauth",route="/oauth2/token"'
+      expect(grew(`mayact_http_request_duration_seconds_count{${token}}`)).toBe(1)
+    })
+
+    test('a refusal is counted by the validator that made it', async () => {
+      const series =
+        'mayact_impersonation_refusals_total{validator="ImpersonatorPermissionValidator",phase="authorize"}'
+      const refusals = async () => numberAt(await (await ask('/metrics')).text(), series) || 0
+      const before = await refusals()
+      const scenario = await createApplication(server, { name: 'Nobody may here' })
+      const [impersonator, subject] = [
+        await createPerson(server, 'nobody1'),
+        await createPerson(server, 'nobody2'),
+      ]
+      const browser = server.browser()
+      const first = await browser.get(authorizePath({ ...scenario, subject }))
+      await logIn(browser, first, impersonator)
+      expect(await refusals()).toBe(before + 1)
+    })
+
+    test('whoever has the configured token may read from anywhere, and nobody with another one', async () => {
+      const from = (authorization: string) => ask('/metrics', '203.0.113.9', { authorization })
+      expect((await from('Bearer a-token-of-some-length')).status).toBe(404)
+      metricsToken = 'a-token-of-some-length'
+      expect((await from('Bearer a-token-of-some-length')).status).toBe(200)
+      expect((await from('Bearer a-token-of-some-lengtx')).status).toBe(404)
+      expect((await from('Bearer ')).status).toBe(404)
+      expect((await from('Basic a-token-of-some-length')).status).toBe(404)
+      metricsToken = undefined
     })
 
     test('a login that fails is counted whoever it was', async () => {

@@ -1,7 +1,9 @@
 /** Counts requests at the listener, and answers /metrics to those who may read it. */
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { isIPv4 } from 'node:net'
 import type { Config } from '../config.ts'
 import type { Db } from '../database/connect.ts'
+import { rootOrganization } from '../database/migrate.ts'
 import type { Log } from '../log.ts'
 import { counter, exposition, type Gauge, histogram } from '../metrics.ts'
 import { routeNames } from './route-names.ts'
@@ -17,7 +19,7 @@ const durations = histogram(
   'mayact_http_request_duration_seconds',
   'From a request to its answer.',
   [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
-  ['door'],
+  ['door', 'route'],
 )
 const delays = histogram(
   'mayact_event_loop_delay_seconds',
@@ -31,34 +33,48 @@ const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 /** More rows than this are not counted one by one. */
 const most = 10_000
 
+/** What is read when somebody asks: each a count of at most `most` rows of an index. */
 const waiting = async (db: Db): Promise<readonly Gauge[]> => {
-  const lines = db.selectFrom('audit').select('id').where('line_at', 'is', null).limit(most).as('rows')
-  const mails = db
-    .selectFrom('outbox')
+  const audit = db.selectFrom('audit').select('id').limit(most)
+  const outbox = db.selectFrom('outbox').select('id').limit(most)
+  const deliveries = db.selectFrom('webhook_delivery').select('id').limit(most)
+  const live = db
+    .selectFrom('impersonation')
     .select('id')
-    .where('next_attempt_at', 'is not', null)
+    .where('organization_id', '=', rootOrganization.id)
+    .where('state', '=', 'open')
+    .where('started_at', 'is not', null)
     .limit(most)
-    .as('rows')
-  const [journal, outbox] = await Promise.all(
-    [lines, mails].map((rows) =>
-      db
-        .selectFrom(rows)
+  const counted = [
+    ['mayact_impersonations_live', 'Impersonations that were started and are not over', live],
+    [
+      'mayact_audit_rows_without_line',
+      'Audit rows whose line is not in the audit log yet',
+      audit.where('line_at', 'is', null),
+    ],
+    ['mayact_audit_rows_unsealed', 'Audit rows that are not sealed yet', audit.where('position', 'is', null)],
+    ['mayact_outbox_backlog', 'Mails that have to leave', outbox.where('next_attempt_at', 'is not', null)],
+    ['mayact_outbox_failed', 'Mails that were given up', outbox.where('gave_up_at', 'is not', null)],
+    [
+      'mayact_webhook_backlog',
+      'Webhook deliveries that have to leave',
+      deliveries.where('next_attempt_at', 'is not', null),
+    ],
+    [
+      'mayact_webhook_failed',
+      'Webhook deliveries that were given up',
+      deliveries.where('gave_up_at', 'is not', null),
+    ],
+  ] as const
+  return Promise.all(
+    counted.map(async ([name, help, rows]) => {
+      const { n } = await db
+        .selectFrom(rows.as('rows'))
         .select((eb) => eb.fn.countAll().as('n'))
-        .executeTakeFirstOrThrow(),
-    ),
+        .executeTakeFirstOrThrow()
+      return { name, help: `${help}; ${most} means at least that.`, value: Number(n) }
+    }),
   )
-  return [
-    {
-      name: 'mayact_audit_rows_without_line',
-      help: `Audit rows whose line is not in the audit log yet; ${most} means at least that.`,
-      value: Number(journal?.n),
-    },
-    {
-      name: 'mayact_outbox_backlog',
-      help: `Mails that have to leave; ${most} means at least that.`,
-      value: Number(outbox?.n),
-    },
-  ]
 }
 
 const ofProcess = (): readonly Gauge[] => [
@@ -90,6 +106,14 @@ const isLocal = (request: Request, peer: string) => {
   return hostname === 'localhost' || hostname === '[::1]' || isLoopback(hostname)
 }
 
+/** `Authorization: Bearer` with the configured token, compared in a time that says nothing of it. */
+const holdsToken = (request: Request, token: string | undefined): boolean => {
+  const [, given] = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
+  if (token === undefined || given === undefined) return false
+  const [one, other] = [given, token].map((text) => createHash('sha256').update(text).digest())
+  return one !== undefined && other !== undefined && timingSafeEqual(one, other)
+}
+
 export interface Telemetry {
   /** Answers a request, by `/metrics` itself or by `handle`, and counts it. */
   observe(request: Request, peer: string, handle: () => Promise<Response> | Response): Promise<Response>
@@ -102,7 +126,14 @@ export const startTelemetry = (
     db,
     log,
     access,
-  }: { readonly db: Db; readonly log: Log; readonly access: () => Config['server']['metrics'] },
+    token,
+  }: {
+    readonly db: Db
+    readonly log: Log
+    readonly access: () => Config['server']['metrics']
+    /** Who sends it may read from anywhere. */
+    readonly token?: (() => string | undefined) | undefined
+  },
   paths: readonly string[],
 ): Telemetry => {
   const nameOf = routeNames(paths)
@@ -116,7 +147,8 @@ export const startTelemetry = (
 
   const answer = async (request: Request, peer: string): Promise<Response | undefined> => {
     if (access() === 'off' || request.method !== 'GET') return undefined
-    if (access() === 'loopback' && !isLocal(request, peer)) return undefined
+    if (!holdsToken(request, token?.()) && access() === 'loopback' && !isLocal(request, peer))
+      return undefined
     const text = exposition([...ofProcess(), ...(await waiting(db).catch(() => []))])
     return new Response(text, {
       headers: { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8', 'Cache-Control': 'no-store' },
@@ -134,7 +166,7 @@ export const startTelemetry = (
       const took = performance.now() - started
       const { status } = response
       requests.add(door, route, method, String(status))
-      durations.observe(took / 1000, door)
+      durations.observe(took / 1000, door, route)
       if (route === '/oauth2/token') {
         exchanges.add(status < 300 ? 'issued' : status < 500 ? 'refused' : 'failed')
       }

@@ -106,6 +106,7 @@ const server = z.strictObject({
   trusted_proxies: z.array(network).default([]),
   max_body_size: z.int().min(4_096).max(67_108_864).default(1_048_576),
   metrics: z.enum(['loopback', 'everybody', 'off']).default('loopback'),
+  metrics_token: z.string().min(16).optional(),
   tls: z
     .strictObject({
       enabled: z.boolean().default(true),

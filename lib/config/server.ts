@@ -19,6 +19,8 @@ export interface Server {
   readonly maxBodySize: number
   /** Who may read /metrics. */
   readonly metrics: 'loopback' | 'everybody' | 'off'
+  /** With it as Bearer token /metrics is read from anywhere. */
+  readonly metricsToken?: string
   /** The Host headers that are answered, in lower case. */
   readonly hosts: readonly string[]
 }
@@ -92,6 +94,7 @@ export const serverOf = (draft: Draft): Server => {
     trustedProxies: server.trusted_proxies,
     maxBodySize: server.max_body_size,
     metrics: server.metrics,
+    ...(server.metrics_token === undefined ? {} : { metricsToken: server.metrics_token }),
     hosts: hostsOf(scheme, hostname, port, base),
   }
 }

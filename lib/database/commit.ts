@@ -4,7 +4,7 @@
  * lost nothing was written and the caller decides again. There are no interactive transactions.
  */
 import type { CompiledQuery, Kysely } from 'kysely'
-import { commits } from '../metrics.ts'
+import { commits, databaseTime } from '../metrics.ts'
 import type { Database } from './schema.ts'
 
 interface Compilable {
@@ -95,7 +95,9 @@ const once = (item: Write, index: number, all: readonly Write[]) =>
 
 /** Applies all of `writes` or none. Own writes are read back at once by the same process. */
 export const commit = async (db: Kysely<Database>, writes: readonly Write[]): Promise<Outcome> => {
+  const started = performance.now()
   const outcome = await use(db, (committer) => committer.commit(writes.filter(once)))
+  databaseTime.observe((performance.now() - started) / 1000, 'commit')
   // who was overtaken, and who comes after a change of ours, reads it anew
   if (outcome !== 'committed' || writes.includes(bump)) committerOf(db).reading = undefined
   commits.add(outcome)
@@ -117,8 +119,12 @@ export const close = async (db: Kysely<Database>): Promise<void> => {
 }
 
 /** Runs a compiled select past Kysely's executor, which costs more than a look-up by key. */
-export const select = <Row>(db: Kysely<Database>, query: CompiledQuery<Row>): Promise<Row[]> =>
-  committerOf(db).committer.select(query)
+export const select = async <Row>(db: Kysely<Database>, query: CompiledQuery<Row>): Promise<Row[]> => {
+  const started = performance.now()
+  const rows = await committerOf(db).committer.select(query)
+  databaseTime.observe((performance.now() - started) / 1000, 'read')
+  return rows
+}
 
 const readNow = async (db: Kysely<Database>): Promise<number> => {
   const at = Date.now()

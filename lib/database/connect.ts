@@ -2,8 +2,9 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { SQL } from 'bun'
-import { Kysely, PostgresAdapter, SqliteDialect } from 'kysely'
+import { Kysely, type LogEvent, PostgresAdapter, SqliteDialect } from 'kysely'
 import { PostgresJSDialect } from 'kysely-postgres-js'
+import { databaseTime } from '../metrics.ts'
 import { attach } from './commit.ts'
 import { postgresCommitter } from './postgres.ts'
 import type { Database } from './schema.ts'
@@ -31,6 +32,9 @@ export class DatabaseUnreachable extends Error {
  */
 const writeMuch = ['pragma cache_size = -65536', 'pragma wal_autocheckpoint = 16384']
 
+/** What Kysely itself runs counts as reading: writes go through `commit`. */
+const timed = ({ queryDurationMillis }: LogEvent) => databaseTime.observe(queryDurationMillis / 1000, 'read')
+
 const connectSqlite = (path: string, writesMuch: boolean): Db => {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
@@ -44,7 +48,7 @@ const connectSqlite = (path: string, writesMuch: boolean): Db => {
     const reader = openSqlite(path, { readonly: true })
     // the cast is for types only: Bun's statement has all that Kysely calls
     const dialect = new SqliteDialect({ database: preparing(reader) as never })
-    const db = new Kysely<Database>({ dialect })
+    const db = new Kysely<Database>({ dialect, log: timed })
     attach(db, sqliteCommitter(writer))
     return db
   } catch (cause) {
@@ -64,7 +68,10 @@ const connectPostgres = async (url: string, poolSize: number): Promise<Db> => {
     throw new DatabaseUnreachable(`Postgres at ${host}${pathname} cannot be reached: ${reason}`, { cause })
   }
   // the dialect's types describe Postgres.js; it supports Bun's SQL at run time and says so
-  const db = new Kysely<Database>({ dialect: new PostgresJSDialect({ postgres: sql as never }) })
+  const db = new Kysely<Database>({
+    dialect: new PostgresJSDialect({ postgres: sql as never }),
+    log: timed,
+  })
   attach(db, postgresCommitter(sql))
   return db
 }

@@ -6,6 +6,7 @@ import { record, type Trace } from '../audit.ts'
 import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting, prepared } from '../database/prepared.ts'
+import { impersonationRefusals } from '../metrics.ts'
 import { mintImpersonatedAccessToken } from '../tokens/access-token.ts'
 import { type Approval, type Approved, redeemApproval } from '../tokens/approval.ts'
 import { type Claims, wholeSecond } from '../tokens/claims.ts'
@@ -334,6 +335,7 @@ export const recordRefusal = (
   trace: Trace,
   now: Date,
 ): readonly Write[] => {
+  impersonationRefusals.add(refused.validator, asked.phase)
   const { applicationId } = place
   const isNew = place.impersonationId === undefined && applicationId !== undefined
   const impersonationId = isNew ? newId(now) : place.impersonationId

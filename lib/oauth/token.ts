@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { record, type Trace } from '../audit.ts'
 import { commit, revisionIs, type Write } from '../database/commit.ts'
 import type { Application } from '../directory/applications.ts'
+import { tokenGrants } from '../metrics.ts'
 import type { ProofNeeds } from '../tokens/dpop.ts'
 import { authenticateClient, type ClientNeeds } from './client-authentication.ts'
 import { nonceHeader, proveClientKey } from './dpop.ts'
@@ -71,6 +72,7 @@ const settle = async (
       .catch(leaving(proven.writes))
     if ((await commit(db, [revisionIs(revision), ...proven.writes, ...answer.writes])) === 'committed') {
       if ('refused' in answer) throw answer.refused
+      tokenGrants.add(grant.type)
       return { response: answer.response, headers: nonceHeader(proven.nonce) }
     }
     if (attempt < tries) continue
