@@ -4,8 +4,10 @@ import { removeBefore } from '../audit/retention.ts'
 import { startSealer } from '../audit/sealer.ts'
 import { type Config, ConfigurationError } from '../config.ts'
 import { close, commit } from '../database/commit.ts'
+import { messageDomain } from '../email/address.ts'
 import { startMailer } from '../email/mailer.ts'
 import { startHousekeeper } from '../housekeeping/housekeeper.ts'
+import { endedNoticeFollower } from '../impersonation/ended-notice.ts'
 import { startSweeper } from '../impersonation/sweeper.ts'
 import { startJournal } from '../journal.ts'
 import { openAuditKey } from '../keys/audit-key.ts'
@@ -165,7 +167,9 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   const followers = startFollowers(db, log)
   followers.follow(plugins.followers, config.plugins.timeoutMilliseconds)
   const following = startFollowing(db, 'own-followers', log)
-  following.follow([webhookFollower(db, config.issuer)])
+  const { hostname } = config.server
+  const origin = { domain: messageDomain(config.email?.fromAddress, hostname), hostname }
+  following.follow([webhookFollower(db, config.issuer), endedNoticeFollower(db, origin, log)])
   let stopping = false
   const stop = async (signal: string) => {
     if (stopping) return

@@ -53,9 +53,11 @@ const insertRow = inserting('outbox', [
   'retried_at',
 ])
 
-/** The write that joins the commit of what the mail tells of. Its Message-ID is its own for ever. */
-export const enqueue = (db: Db, mail: Mail, now: Date): Write => {
-  const id = Bun.randomUUIDv7()
+/**
+ * The write that joins the commit of what the mail tells of. Its Message-ID is its own for ever; `id` where it has one
+ * already, by which it is told apart from those that were queued before.
+ */
+export const enqueue = (db: Db, mail: Mail, now: Date, id: string = Bun.randomUUIDv7()): Write => {
   const row: OutboxTable = {
     id,
     message_id: `<${id}@${mail.domain}>`,
