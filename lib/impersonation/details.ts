@@ -1,4 +1,5 @@
 /** What hangs on one impersonation: its tokens (never their values), the requests made with them, its audit events. */
+import { everywhere, rowsOf } from '../audit/of-impersonations.ts'
 import type { Db } from '../database/connect.ts'
 import type { ListedImpersonation } from './list.ts'
 import { useEvents } from './settle.ts'
@@ -64,7 +65,7 @@ export const detailsOf = async (
   db: Db,
   { id, lineageId }: Pick<ListedImpersonation, 'id' | 'lineageId'>,
 ): Promise<ImpersonationDetails> => {
-  const [tokens, rows] = await Promise.all([
+  const [tokens, newest] = await Promise.all([
     lineageId === null
       ? []
       : db
@@ -75,14 +76,16 @@ export const detailsOf = async (
           .orderBy('id')
           .limit(most)
           .execute(),
-    db
-      .selectFrom('audit')
-      .select(['id', 'at', 'event', 'action', 'initiator', 'target', 'data', 'outcome', 'trace_id'])
-      .where('impersonation_id', '=', id)
-      .orderBy('id')
-      .limit(4 * most)
-      .execute(),
+    everywhere((place) =>
+      rowsOf(db, [id], place)
+        .select(['id', 'at', 'event', 'action', 'initiator', 'target', 'data', 'outcome', 'trace_id'])
+        .orderBy('at')
+        .orderBy('id')
+        .limit(4 * most)
+        .execute(),
+    ),
   ])
+  const rows = newest.toReversed()
   const shown = rows.map(({ data: _, action: _action, trace_id: _trace, ...row }) => row)
   const changes = rows.flatMap((row, index) => {
     const event = shown[index]

@@ -1,5 +1,6 @@
 /** What was done in impersonations: requests other than reading ones, and what each of them changed. */
 import { sql } from 'kysely'
+import { everywhere, rowsOf } from '../audit/of-impersonations.ts'
 import type { Db } from '../database/connect.ts'
 import { useEvents } from './settle.ts'
 
@@ -18,24 +19,6 @@ export interface Done {
   readonly requests: readonly DoneRequest[]
   readonly hasMore: boolean
 }
-
-/**
- * Rows of the audit trail as two questions: those that wait for the sealer are few, and the others have the indexes. Asked
- * in this order no row is missed that is sealed meanwhile.
- */
-const everywhere = async <Row extends { readonly id: string }>(
-  ask: (where: 'unsealed' | 'sealed') => Promise<readonly Row[]>,
-): Promise<readonly Row[]> => {
-  const unsealed = await ask('unsealed')
-  const rows = new Map([...unsealed, ...(await ask('sealed'))].map((row) => [row.id, row]))
-  return [...rows.values()].sort((one, other) => (one.id < other.id ? 1 : -1))
-}
-
-const rowsOf = (db: Db, ids: readonly string[], where: 'unsealed' | 'sealed') =>
-  db
-    .selectFrom('audit')
-    .where('impersonation_id', 'in', ids)
-    .where('position', where === 'sealed' ? 'is not' : 'is', null)
 
 /** The newest `most` of each impersonation. */
 const usesOf = (db: Db, ids: readonly string[], most: number) =>

@@ -3,6 +3,8 @@
  * exactly one `impersonation-ended` for each that was started. What has ended is dead from the commit that ended its
  * lineage; this writes it down, in the commit of a single end, else by the sweeper about a second later.
  */
+import { sql } from 'kysely'
+import { type Place, rowsOf } from '../audit/of-impersonations.ts'
 import { record, type Trace } from '../audit.ts'
 import { exactly, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
@@ -86,15 +88,17 @@ const initiatorOf = ({ by, reason }: End) => (reason === 'expired' ? 'system' : 
 /** How many requests were made in each, by their audit rows. */
 const requestsOf = async (db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, number>> => {
   if (ids.length === 0) return new Map()
-  const rows = await db
-    .selectFrom('audit')
-    .select(['impersonation_id as id'])
-    .select((eb) => eb.fn.countAll().as('n'))
-    .where('impersonation_id', 'in', ids)
-    .where('event', 'in', useEvents)
-    .groupBy('impersonation_id')
-    .execute()
-  return new Map(rows.map(({ id, n }) => [id ?? '', Number(n)]))
+  const counted = (place: Place) =>
+    rowsOf(db, ids, place)
+      .select('impersonation_id as id')
+      .select((eb) => eb.fn.countAll().as('n'))
+      .where('event', 'in', useEvents)
+      .groupBy('impersonation_id')
+  // one statement, so that what is sealed meanwhile is counted once
+  const rows = await counted('unsealed').unionAll(counted('sealed')).execute()
+  const counts = new Map<string, number>()
+  for (const { id, n } of rows) counts.set(id ?? '', (counts.get(id ?? '') ?? 0) + Number(n))
+  return counts
 }
 
 /**
@@ -116,7 +120,13 @@ export const settling = async (
       1,
       db
         .updateTable('lineage')
-        .set({ settled_at: now.toISOString() })
+        // one that expired is ended as well: a clock that is set back does not bring it to life
+        .set({
+          settled_at: now.toISOString(),
+          ended_at: sql`coalesce(ended_at, ${end.at})`,
+          ended_by: sql`coalesce(ended_by, ${end.by})`,
+          end_reason: sql`coalesce(end_reason, ${end.reason})`,
+        })
         .where('id', '=', row.lineageId)
         .where('settled_at', 'is', null),
     ),
@@ -131,7 +141,9 @@ export const settling = async (
           end_reason: end.reason,
           end_comment: end.comment ?? null,
         })
-        .where('id', '=', row.id),
+        .where('id', '=', row.id)
+        // started since it was read, it is owed its audit row
+        .where('started_at', row.startedAt === null ? 'is' : '=', row.startedAt),
     ),
     // what was authorized and never used had nothing to end
     ...(row.startedAt === null

@@ -1,0 +1,98 @@
+/** Ends of impersonations that meet something else at the same moment, and what their record costs in a long trail. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import type { CompiledQuery, KyselyPlugin } from 'kysely'
+import { commit } from '../lib/database/commit.ts'
+import type { Db } from '../lib/database/connect.ts'
+import { detailsOf } from '../lib/impersonation/details.ts'
+import { settling, unsettled } from '../lib/impersonation/settle.ts'
+import { noMemory } from '../lib/impersonation/sweep.ts'
+import { endLineageOnce } from '../lib/tokens/lineage.ts'
+import { type Booted, boot } from './boot.ts'
+import { newBrowser } from './browser.ts'
+import { databases } from './databases.ts'
+import { endedRows, get, refreshToml, scenarioOf, start, sweep, takenAt } from './impersonations.ts'
+import { exchange, obtainSubjectToken, type Scenario } from './scenario.ts'
+
+const trace = { id: 'trace-of-a-test', address: '127.0.0.1' }
+
+describe.each(databases)('ends at the wrong moment on $name', (database) => {
+  let server: Booted
+  let scenario: Scenario
+  beforeAll(async () => {
+    server = await boot(database, { toml: refreshToml })
+    scenario = await scenarioOf(server)
+  })
+  afterAll(() => server.stop())
+
+  const rowOf = (id: string) =>
+    unsettled(server.db).where('impersonation.id', '=', id).executeTakeFirstOrThrow()
+
+  test('an end that was decided before the start is decided again, so that impersonation-ended is not lost', async () => {
+    const { db } = server
+    const tokens = await obtainSubjectToken(server, scenario, {}, newBrowser(server))
+    const { id } = await db
+      .selectFrom('impersonation')
+      .select('id')
+      .orderBy('id', 'desc')
+      .executeTakeFirstOrThrow()
+    const unstarted = await rowOf(id)
+    expect((await exchange(server, scenario, tokens)).status).toBe(200)
+    const now = new Date()
+    const end = { at: now.toISOString(), by: 'system', reason: 'ended' } as const
+    const writes = [
+      endLineageOnce(db, unstarted.lineageId, end, now),
+      ...(await settling(db, [{ row: unstarted, end }], trace, now)),
+    ]
+    expect(await commit(db, writes)).toBe('lost')
+    expect((await get(server, id)).state).toBe('active')
+    await server.send('POST', `/api/server/v1/impersonations/${id}/end`)
+    expect(await endedRows(server, id)).toHaveLength(1)
+  })
+
+  test('what was recorded as expired stays dead when the clock is set back', async () => {
+    const live = await start(server, scenario)
+    const late = new Date(Date.now() + 86_400_000)
+    await sweep(server, noMemory(), late)
+    expect((await get(server, live.id)).state).toBe('expired')
+    expect(await takenAt(server, scenario, live)).toEqual([])
+    expect(await endedRows(server, live.id)).toHaveLength(1)
+    expect((await get(server, live.id)).endReason).toBe('expired')
+  })
+
+  /** A database whose questions are kept. */
+  const watched = (asked: CompiledQuery[]): Db => {
+    const plugin: KyselyPlugin = {
+      transformQuery({ node, queryId }) {
+        asked.push(server.db.getExecutor().compileQuery(node, queryId))
+        return node
+      },
+      transformResult: async ({ result }) => result,
+    }
+    return server.db.withPlugin(plugin)
+  }
+
+  test('neither the details of one nor the record of its end reads the whole audit trail', async () => {
+    const live = await start(server, scenario)
+    const row = await rowOf(live.id)
+    const now = new Date()
+    const end = { at: now.toISOString(), by: 'system', reason: 'ended' } as const
+    const asked: CompiledQuery[] = []
+    const db = watched(asked)
+    await detailsOf(db, row)
+    await settling(db, [{ row, end }], trace, now)
+    const ofTheTrail = asked.filter((query) => /^select.* from "audit"/.test(query.sql))
+    expect(ofTheTrail.length).toBeGreaterThan(0)
+    for (const query of ofTheTrail) {
+      // either by the index of those that are sealed, or among the few that are not
+      expect(query.sql).toMatch(/"position" is (not )?null/)
+      if (database.name !== 'SQLite') continue
+      const plan = await server.db.executeQuery<{ detail: string }>({
+        ...query,
+        sql: `explain query plan ${query.sql}`,
+      })
+      const steps = plan.rows.map(({ detail }) => detail).filter((detail) => /\baudit\b/.test(detail))
+      for (const step of steps)
+        expect(step).toMatch(/USING INDEX audit_(impersonation|unsealed)|audit_impersonation/)
+    }
+  })
+})
