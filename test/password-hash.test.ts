@@ -120,6 +120,46 @@ test.each([
   expect(await verifyPassword('secret', hash)).toBe(false)
 })
 
+const loose = digest.slice(0, -1)
+test.each([
+  ['argon2id with bits behind the end of its hash', `$argon2id$v=19$m=64,t=1,p=1$${salt}$${loose}d`],
+  [
+    'argon2id with bits behind the end of its salt',
+    `$argon2id$v=19$m=64,t=1,p=1$${salt.slice(0, -1)}B$${digest}`,
+  ],
+  ['argon2id with a dot for a plus', `$argon2id$v=19$m=64,t=1,p=1$${salt}$.${digest.slice(1)}`],
+  ['argon2id of the most passes', `$argon2id$v=19$m=16,t=65536,p=1$${salt}$${digest}`],
+  [
+    'argon2id of the longest salt and hash',
+    `$argon2id$v=19$m=64,t=1,p=1$${'A'.repeat(86)}$${'A'.repeat(86)}`,
+  ],
+  ['bcrypt with bits behind the ends', `$2b$04$${'9'.repeat(53)}`],
+  ['bcrypt as PHC with bits behind the ends', `$bcrypt$r=4$${'/'.repeat(22)}$${'+'.repeat(31)}`],
+  ['scrypt of the largest table for its blocks', `$scrypt$ln=15,r=1,p=1$${salt}$${digest}`],
+])('%s is taken, and then it can be verified: a login is no error', async (_, hash) => {
+  expect(readPasswordHash(hash)).toHaveProperty('fits')
+  expect(await verifyPassword('secret', hash)).toBe(false)
+})
+
+test('bcrypt means what its bytes are, whatever some implementations leave behind their ends', async () => {
+  const hash = '$2y$04$fuOM/YsiY8xcH9FPyTbTzvcuin4QQ53iSZtneUNChQWu4uEkLz3Sr'
+  expect(await verifyPassword('x'.repeat(72), hash)).toBe(true)
+  expect(await verifyPassword('x'.repeat(71), hash)).toBe(false)
+})
+
+test.each([
+  ['argon2id that no library makes', `$argon2id$v=19$m=8,t=65537,p=1$${salt}$${digest}`, /too much/],
+  [
+    'scrypt whose table is too large for its blocks (RFC 7914 §2)',
+    `$scrypt$ln=16,r=1,p=1$${salt}$${digest}`,
+    /^is scrypt of a table/,
+  ],
+  ['scrypt by the memory of its lanes', `$scrypt$ln=1,r=1,p=2097152$${salt}$${digest}`, /too much/],
+  ['scrypt by large blocks and lanes', `$scrypt$ln=1,r=524288,p=4$${salt}$${digest}`, /too much/],
+])('%s is refused before anybody signs in', (_, hash, problem) => {
+  expect(readPasswordHash(hash)).toEqual({ problem: expect.stringMatching(problem) })
+})
+
 describe.each(databases)('on $name', (database) => {
   let server: Booted
   beforeAll(async () => {

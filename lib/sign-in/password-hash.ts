@@ -10,6 +10,8 @@ const most = {
   /** KiB; and KiB times passes. */
   argon2Memory: 262_144,
   argon2Work: 1_048_576,
+  /** What `Bun.password` verifies. */
+  argon2Passes: 65_536,
   bcryptCost: 14,
   /** Bytes, 128·N·r; and N·r·p. */
   scryptMemory: 134_217_728,
@@ -48,6 +50,10 @@ const bytesOf = (text: string | undefined): Buffer | undefined => {
   return Buffer.from(text.replaceAll('.', '+'), 'base64')
 }
 
+/** The same as `Bun.password` reads it: nothing but bits of the bytes. What others leave behind their end means nothing. */
+const exactly = (text = ''): string =>
+  (bytesOf(text) ?? Buffer.alloc(0)).toString('base64').replace(/=+$/, '')
+
 /** `m=65536,t=3,p=4` by name; undefined when it is not exactly `names`, each a plain number. */
 const numbersOf = (text: string, names: readonly string[]): readonly number[] | undefined => {
   const parts = text.split(',').map((part) => /^([a-z]+)=(0|[1-9]\d{0,9})$/.exec(part))
@@ -76,10 +82,11 @@ const readArgon2 = (kind: 'argon2id' | 'argon2i', text: string): Reading => {
   if (version !== 'v=19' || more.length > 0 || !saltAndHash(salt, hash) || p < 1 || t < 1 || m < 8 * p) {
     return unusable(`is not $${kind}$v=19$m=…,t=…,p=…$salt$hash`)
   }
-  if (m > most.argon2Memory || m * t > most.argon2Work || p > 16) {
-    return tooDear(`at most m=${most.argon2Memory}, m·t=${most.argon2Work} and p=16`)
+  if (m > most.argon2Memory || m * t > most.argon2Work || t > most.argon2Passes || p > 16) {
+    return tooDear(`at most m=${most.argon2Memory}, m·t=${most.argon2Work}, t=${most.argon2Passes} and p=16`)
   }
-  return { kind, settings: `${kind} ${cost}`, fits: (password) => Bun.password.verify(password, text) }
+  const exact = `$${kind}$${version}$${cost}$${exactly(salt)}$${exactly(hash)}`
+  return { kind, settings: `${kind} ${cost}`, fits: (password) => Bun.password.verify(password, exact) }
 }
 
 const radix64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
@@ -87,16 +94,20 @@ const radix64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+
 const bcryptRadix64 = './ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 const asBcrypt = (text: string) =>
   text.replace(/./g, (letter) => bcryptRadix64[radix64.indexOf(letter)] ?? '')
+const fromBcrypt = (text: string) =>
+  text.replace(/./g, (letter) => radix64[bcryptRadix64.indexOf(letter)] ?? '')
 
 /** What bcrypt looks at; Bun would hash what is longer beforehand, which nobody else does. */
 const bcryptBytes = 72
 
-const bcrypt = (cost: string, saltAndDigest: string): Reading => {
+/** Salt and hash in the usual order of Base64. */
+const bcrypt = (cost: string, salt: string, hash: string): Reading => {
   const rounds = Number(cost)
   if (rounds > most.bcryptCost) return tooDear(`at most a cost of ${most.bcryptCost}`)
   if (rounds < 4) return unusable('is bcrypt of a cost that there is not')
   // 2a, 2b and 2y are one algorithm; the names tell of errors that some implementations once had
-  const text = `$2b$${String(rounds).padStart(2, '0')}$${saltAndDigest}`
+  const exact = asBcrypt(`${exactly(salt)}${exactly(hash)}`)
+  const text = `$2b$${String(rounds).padStart(2, '0')}$${exact}`
   return {
     kind: 'bcrypt',
     settings: `bcrypt ${rounds}`,
@@ -105,15 +116,17 @@ const bcrypt = (cost: string, saltAndDigest: string): Reading => {
 }
 
 const readBcrypt = (text: string): Reading => {
-  const [, cost = '', rest] = /^\$2[aby]\$(\d\d)\$([./A-Za-z0-9]{53})$/.exec(text) ?? []
-  return rest === undefined ? unusable('is not $2b$cost$ and 53 characters') : bcrypt(cost, rest)
+  const [, cost = '', salt = '', hash] =
+    /^\$2[aby]\$(\d\d)\$([./A-Za-z0-9]{22})([./A-Za-z0-9]{31})$/.exec(text) ?? []
+  if (hash === undefined) return unusable('is not $2b$cost$ and 53 characters')
+  return bcrypt(cost, fromBcrypt(salt), fromBcrypt(hash))
 }
 
 const readBcryptPhc = (text: string): Reading => {
   const [, cost = '', salt = '', hash] =
     /^\$bcrypt\$r=(\d{1,2})\$([A-Za-z0-9+/]{22})\$([A-Za-z0-9+/]{31})$/.exec(text) ?? []
   if (hash === undefined) return unusable('is not $bcrypt$r=…$salt$hash')
-  return bcrypt(cost, `${asBcrypt(salt)}${asBcrypt(hash)}`)
+  return bcrypt(cost, salt, hash)
 }
 
 // its overloads are lost in promisify
@@ -135,9 +148,11 @@ const readScrypt = (text: string): Reading => {
     return unusable('is not $scrypt$ln=…,r=…,p=…$salt$hash')
   }
   const memory = 128 * 2 ** ln * r
-  if (memory > most.scryptMemory || 2 ** ln * r * p > most.scryptWork) {
-    return tooDear(`at most 128·2^ln·r=${most.scryptMemory} and 2^ln·r·p=${most.scryptWork}`)
+  // the blocks of p lanes are in memory, too, and never more than the table
+  if (memory > most.scryptMemory || 2 ** ln * r * p > most.scryptWork || p > 2 ** ln) {
+    return tooDear(`at most 128·2^ln·r=${most.scryptMemory}, 2^ln·r·p=${most.scryptWork} and p=2^ln`)
   }
+  if (ln >= 16 * r) return unusable('is scrypt of a table that its blocks do not allow: ln is less than 16·r')
   // beside the table there are the blocks of p and some of OpenSSL's own
   const options = { N: 2 ** ln, r, p, maxmem: memory + 128 * r * (p + 2) + 1_048_576 }
   return {
