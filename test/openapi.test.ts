@@ -43,6 +43,16 @@ interface Document {
 
 /** What always answers that it is not supported: routes, so that clients hear it, and nothing to call. */
 const unsupported = [
+  'GET /api/server/v1/notification-senders/email',
+  'POST /api/server/v1/notification-senders/email',
+  'GET /api/server/v1/notification-senders/email/{name}',
+  'PUT /api/server/v1/notification-senders/email/{name}',
+  'DELETE /api/server/v1/notification-senders/email/{name}',
+  'GET /api/server/v2/notification-senders/email',
+  'POST /api/server/v2/notification-senders/email',
+  'GET /api/server/v2/notification-senders/email/{name}',
+  'PUT /api/server/v2/notification-senders/email/{name}',
+  'DELETE /api/server/v2/notification-senders/email/{name}',
   'DELETE /api/server/v1/applications/{id}/inbound-protocols/oidc/secrets/{secretId}',
   'GET /api/server/v1/applications/{id}/inbound-protocols/oidc/secrets',
   'PATCH /api/server/v1/configs',

@@ -24,6 +24,7 @@ import { impersonations } from './impersonations/impersonations.ts'
 import { oidcScopes } from './oidc-scopes.ts'
 import { outbox } from './outbox/outbox.ts'
 import { Problem, render, unexpected, wrongMethod } from './problem.ts'
+import { notificationSenders } from './senders/senders.ts'
 import { users } from './users/users.ts'
 import { webhooks } from './webhooks/webhooks.ts'
 
@@ -72,6 +73,8 @@ export const api = (needs: ApiNeeds) => {
     .route('/server/v1/email/template-types', emailV1(needs))
     .route('/server/v2/email/template-types', emailV2(needs))
     .route('/server/v1/notification/outbox', outbox(needs))
+    .route('/server/v1/notification-senders', notificationSenders(needs, 'v1'))
+    .route('/server/v2/notification-senders', notificationSenders(needs, 'v2'))
     .route('/server/v1/notification', notificationTemplates(needs))
     .route('/users', users(needs))
     .route(registerPath, needs.registration ? registration(needs, needs.registration) : new Hono())
