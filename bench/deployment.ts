@@ -21,6 +21,12 @@ export interface DeploymentOptions {
   readonly database?: string
   /** Added to the environment, such as a slow disk's LD_PRELOAD. */
   readonly environment?: Readonly<Record<string, string>>
+  /** More tables of the configuration. */
+  readonly settings?: string
+  /** Further files in its folder, by name. */
+  readonly files?: Readonly<Record<string, string>>
+  /** Another binary than dist/mayact. */
+  readonly program?: string
 }
 
 export interface Deployment {
@@ -30,15 +36,22 @@ export interface Deployment {
   readonly readyAfter: number
   /** The folder that it runs in. */
   readonly directory: string
-  /** Stops it, does something meanwhile, and starts it again. */
-  restart(meanwhile?: () => Promise<void>): Promise<Deployment>
+  /** Stops it, or kills it, does something meanwhile, and starts it again. */
+  restart(meanwhile?: () => Promise<void>, signal?: NodeJS.Signals): Promise<Deployment>
+  /** Ends the process and leaves its folder. */
+  end(): Promise<void>
   stop(): Promise<void>
 }
 
-const launch = async (directory: string, port: number, environment: Readonly<Record<string, string>>) => {
+const launch = async (
+  program: string,
+  directory: string,
+  port: number,
+  environment: Readonly<Record<string, string>>,
+) => {
   const origin = `http://localhost:${port}`
   const began = performance.now()
-  const child = Bun.spawn([binary], {
+  const child = Bun.spawn([program], {
     cwd: directory,
     env: { PATH: process.env.PATH ?? '', ...environment },
     stdout: 'ignore',
@@ -60,8 +73,11 @@ export const deploy = async ({
   algorithm,
   database,
   environment = {},
+  settings = '',
+  files = {},
+  program = binary,
 }: DeploymentOptions): Promise<Deployment> => {
-  if (!existsSync(binary)) throw new Error('dist/mayact is missing: bun run build')
+  if (!existsSync(program)) throw new Error('dist/mayact is missing: bun run build')
   const directory = mkdtempSync(join(tmpdir(), 'mayact-bench-'))
   mkdirSync(directory, { recursive: true })
   const port = await freePort()
@@ -69,12 +85,13 @@ export const deploy = async ({
   const toml = shipped
     .replace('# port = 9443', `port = ${port}`)
     .replace('type = "sqlite"', database ?? 'type = "sqlite"')
-  const more = `\n[server.tls]\nenabled = false\n[oauth]\nsigning_algorithm = "${algorithm}"\n[log]\nlevel = "warn"\n`
+  const more = `\n[server.tls]\nenabled = false\n[oauth]\nsigning_algorithm = "${algorithm}"\n[log]\nlevel = "warn"\n${settings}`
   writeFileSync(join(directory, 'deployment.toml'), withTables(toml, more))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text)
   const start = async (): Promise<Deployment> => {
-    const { origin, child, readyAfter } = await launch(directory, port, environment)
-    const end = async () => {
-      child.kill('SIGTERM')
+    const { origin, child, readyAfter } = await launch(program, directory, port, environment)
+    const end = async (signal: NodeJS.Signals = 'SIGTERM') => {
+      child.kill(signal)
       await child.exited
     }
     return {
@@ -82,8 +99,9 @@ export const deploy = async ({
       process: child,
       readyAfter,
       directory,
-      async restart(meanwhile) {
-        await end()
+      end,
+      async restart(meanwhile, signal) {
+        await end(signal)
         await meanwhile?.()
         return start()
       },
