@@ -13,7 +13,6 @@ import type { Plugins } from '../plugins.ts'
 import type { Invocation } from './invocation.ts'
 import type { Listener } from './listener.ts'
 import { located } from './located.ts'
-import { warnNotYet } from './not-yet.ts'
 import type { Opened } from './open.ts'
 import { pluginsOf, recordLoaded } from './plugins-of.ts'
 import { keepUntilRestart } from './restart-keys.ts'
@@ -98,7 +97,6 @@ const changeOver = async (needs: ReloadNeeds): Promise<void> => {
   followers.follow(next.plugins.followers, next.config.plugins.timeoutMilliseconds)
   removeLater(live.plugins.remove)
   for (const warning of warnings) log.warn(warning)
-  warnNotYet(next.config, log)
   for (const key of restart) log.warn({ key }, `${key} has changed: it needs a restart, and stays as it was`)
   const plugins = next.plugins.files.map(({ name, sha256 }) => ({ name, sha256 }))
   log.info({ plugins, needRestart: restart }, 'configuration reloaded')

@@ -24,7 +24,6 @@ import { keyTasks } from './keys.ts'
 import { type Listener, startListener } from './listener.ts'
 import { located } from './located.ts'
 import { mailTasks } from './mail.ts'
-import { warnNotYet } from './not-yet.ts'
 import { type Opened, open } from './open.ts'
 import { pluginsOf, recordLoaded } from './plugins-of.ts'
 import { compose, type Live, reloader } from './reload.ts'
@@ -72,7 +71,6 @@ const welcome = ({ server, superAdmin, issuer }: Config, { administratorCreated 
 export const serve = async (invocation: Invocation): Promise<undefined> => {
   if (invocation.operands.length > 0) throw new Misuse(`serve takes no operands`)
   const { config, log } = await configure(invocation)
-  warnNotYet(config, log)
   probe(config)
   const tls = await located(config, () => tlsOf(config))
   const leftOver = await removeLeftOver()
