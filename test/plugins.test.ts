@@ -16,6 +16,7 @@ import type { Plugins } from '../lib/plugins.ts'
 import { type Booted, boot, origin } from './boot.ts'
 import { fragmentOf, newBrowser, type Server } from './browser.ts'
 import { databases, temporaryDirectory } from './databases.ts'
+import { operator } from './management.ts'
 import {
   authorizePath,
   basic,
@@ -386,6 +387,31 @@ for (const database of databases) {
       })
       const answered = (await booted.audit()).filter(({ event }) => event === 'plugin-answered')
       expect(answered.slice(-2).map(({ outcome }) => outcome)).toEqual(['Success', 'Refused'])
+    })
+
+    test('a client with such a grant is for those to change who hold what it has (invariant 14)', async () => {
+      const server = await withPlugins({ 'a.ts': examples['nightly.ts'] ?? '' })
+      const grantTypes = ['urn:example:nightly']
+      const { applicationId } = await createApplication(server, {
+        name: `Nightly with power ${database.name}`,
+        oidc: { grantTypes, subjectToken: { enable: false } },
+        apis: { '/scim2/Users': ['internal_user_mgt_delete'] },
+      })
+      const manager = await operator(
+        booted,
+        `manager of the nightly on ${database.name}`,
+        ['view', 'create', 'update'].map((verb) => `internal_application_mgt_${verb}`),
+      )
+      const path = `/api/server/v1/applications/${applicationId}/inbound-protocols/oidc`
+      const shown = await server.request(path, { headers: manager })
+      expect(shown.status).toBe(200)
+      expect(await shown.json()).not.toHaveProperty('clientSecret')
+      const regenerated = await server.request(`${path}/regenerate-secret`, {
+        method: 'POST',
+        headers: manager,
+      })
+      expect(regenerated.status).toBe(403)
+      expect(await regenerated.text()).toContain('internal_user_mgt_delete')
     })
 
     test('audit sinks and notifiers are told of everything, also after they have failed', async () => {

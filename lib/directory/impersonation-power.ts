@@ -8,13 +8,23 @@ import { impersonationScopes } from './permissions.ts'
 
 type Settings = Readonly<Record<string, unknown>> | undefined
 
+/** The grants named by a URI whose tokens are a user's; of all others that are so named a plugin decides. */
+const ofUsers: ReadonlySet<unknown> = new Set([
+  'urn:ietf:params:oauth:grant-type:token-exchange',
+  'urn:ietf:params:oauth:grant-type:device_code',
+])
+
+/** What `client_credentials` gives, and every grant of a plugin: an access token of the client itself. */
+const givesOwnTokens = (grant: unknown): boolean =>
+  grant === 'client_credentials' || (typeof grant === 'string' && grant.includes(':') && !ofUsers.has(grant))
+
 /** Whether the settings let the client have tokens for itself. */
-const hasClientCredentials = (oidc: Settings): boolean =>
-  Array.isArray(oidc?.grantTypes) && oidc.grantTypes.includes('client_credentials')
+const hasOwnTokens = (oidc: Settings): boolean =>
+  Array.isArray(oidc?.grantTypes) && oidc.grantTypes.some(givesOwnTokens)
 
 /**
  * The permissions that `caller` lacks to change the application, whose settings are and are to be those: every
- * impersonation scope that it is authorized for, every scope at all when it has `client_credentials`.
+ * impersonation scope that it is authorized for, every scope at all when it gets tokens for itself.
  * One that may ask for subject tokens and is authorized for none needs one of those that exist at all.
  */
 export const lacksToChange = async (
@@ -31,7 +41,7 @@ export const lacksToChange = async (
         .execute()
     : []
   const authorized = all.filter(({ name }) => impersonationScopes.has(name))
-  const used = application.settings.some(hasClientCredentials) ? all : authorized
+  const used = application.settings.some(hasOwnTokens) ? all : authorized
   const lacking = used.filter(({ name }) => !caller.may(name)).map(({ name }) => name)
   const subjectToken = application.settings.some(hasSubjectToken)
   if (lacking.length > 0 || authorized.length > 0 || !subjectToken) return lacking
