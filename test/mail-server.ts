@@ -16,6 +16,12 @@ export interface Delivery {
 
 export interface MailServerOptions {
   readonly port?: number
+  /** Its address, 127.0.0.1 unless said: the certificate names that one and localhost. */
+  readonly host?: string
+  /** Whose certificate has run out. */
+  readonly expired?: boolean
+  /** The password that it takes, asked at each login. */
+  password?(): string
   /** Implicit TLS instead of STARTTLS. */
   readonly secure?: boolean
   /** No STARTTLS and no AUTH are offered. */
@@ -26,16 +32,21 @@ export interface MailServerOptions {
   message?(delivery: Delivery): Promise<void>
 }
 
-const pair = selfSigned({
-  commonName: 'localhost',
-  names: ['localhost', '127.0.0.1'],
-  algorithm: 'ES256',
-  days: 1,
-  now: new Date(),
-})
+const issue = (now: Date) =>
+  selfSigned({
+    commonName: 'localhost',
+    names: ['localhost', '127.0.0.1'],
+    algorithm: 'ES256',
+    days: 1,
+    now,
+  })
+const pair = issue(new Date())
+const expiredPair = issue(new Date(Date.now() - 3 * 86_400_000))
 
 /** The certificate of every mail server here. */
 export const certificateAuthority = async () => (await pair).certificate
+/** Of those whose certificate has run out. */
+export const expiredAuthority = async () => (await expiredPair).certificate
 
 export const refusal = (responseCode: number, text: string) =>
   Object.assign(new Error(text), { responseCode })
@@ -43,7 +54,7 @@ export const refusal = (responseCode: number, text: string) =>
 export type MailServer = Awaited<ReturnType<typeof startMailServer>>
 
 export const startMailServer = async (options: MailServerOptions = {}) => {
-  const { certificate, privateKey } = await pair
+  const { certificate, privateKey } = await (options.expired ? expiredPair : pair)
   const deliveries: Delivery[] = []
   let open = 0
   let most = 0
@@ -58,7 +69,10 @@ export const startMailServer = async (options: MailServerOptions = {}) => {
       : {
           authOptional: false,
           onAuth({ username, password }, _session, callback) {
-            if (username === credentials.username && password === credentials.password)
+            if (
+              username === credentials.username &&
+              password === (options.password?.() ?? credentials.password)
+            )
               callback(null, { user: username })
             // a server that repeats what it was told is a bad one, and there are such
             else callback(refusal(535, `5.7.8 no ${username} with ${password}`))
@@ -100,7 +114,7 @@ export const startMailServer = async (options: MailServerOptions = {}) => {
   server.on('error', () => {})
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port ?? 0, '127.0.0.1', resolve)
+    server.listen(options.port ?? 0, options.host ?? '127.0.0.1', resolve)
   })
   return {
     port: (server.server.address() as AddressInfo).port,
