@@ -18,11 +18,16 @@ export class ExportError extends Error {
   }
 }
 
+/** What was to be exported was removed by retention meanwhile. */
+export class Overtaken extends Error {
+  override readonly name = 'Overtaken'
+}
+
 const text = (value: object) => `${JSON.stringify(value)}\n`
 
 /**
- * The lines of a part. It goes on to the next checkpoint behind its end, which proves its last rows. Throws when what
- * stands before the part is gone.
+ * The lines of a part. It goes on to the next checkpoint behind its end, which proves its last rows. Throws `Overtaken`
+ * when retention removes something of it before it was written; a row that somebody else took is missing in it.
  */
 export const exportLines = async function* (
   db: Db,
@@ -33,12 +38,15 @@ export const exportLines = async function* (
   const [next] = await checkpointsOf(db, { first: asked.last, last: asked.last }, true)
   const part = { first: asked.first, last: Math.min(next?.position ?? whole.last, whole.last) }
   const previous = await headBefore(db, part.first)
-  if (!previous) throw new Error(`what stands before position ${part.first} is gone`)
+  if (!previous) throw new Overtaken(`what stands before position ${part.first} was removed`)
   yield text({ type: 'head', version: 1, previous, keys })
   const checkpoints = await checkpointsOf(db, part)
   let index = 0
   let rows = 0
   for await (const row of sealedRows(db, part)) {
+    const expected = part.first + rows
+    if (row.position !== expected && ((await wholePart(db))?.first ?? 0) > expected)
+      throw new Overtaken(`the row at position ${expected} was removed while it was exported`)
     yield text({ type: 'row', ...row })
     rows += 1
     for (; checkpoints[index]?.position === row.position; index += 1)

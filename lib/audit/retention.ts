@@ -2,6 +2,7 @@
  * Removes old audit rows so that the rest stays provable: only sealed ones up to a checkpoint, which stays as what the
  * first kept row follows. That it was done is a row of the trail itself.
  */
+import { type SqlBool, sql } from 'kysely'
 import { record, type Trace } from '../audit.ts'
 import { commit, exactly, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
@@ -9,6 +10,24 @@ import { headBefore, wholePart } from './trail.ts'
 
 /** Rows of one commit. */
 const batch = 500
+
+/** The position of the first or the last checkpoint of a part. */
+const checkpointIn = async (
+  db: Db,
+  first: number,
+  last: number,
+  direction: 'asc' | 'desc',
+): Promise<number | undefined> => {
+  const row = await db
+    .selectFrom('audit_checkpoint')
+    .select('position')
+    .where('position', '>=', first)
+    .where('position', '<=', last)
+    .orderBy('position', direction)
+    .limit(1)
+    .executeTakeFirst()
+  return row?.position
+}
 
 /**
  * Removes what happened before an instant, at most one batch; answers how many rows went. `keptFrom` is a position that
@@ -23,40 +42,27 @@ export const removeBefore = async (
 ): Promise<number> => {
   const whole = await wholePart(db)
   if (!whole) return 0
-  // the first row that stays: nothing at or behind it is older, as far as the order of sealing is that of time
-  const first = await db
+  if (!(await headBefore(db, whole.first))) return 0
+  // one part at a time, however many rows there are: a part ends at a checkpoint, or what is left could not be proven
+  const part =
+    (await checkpointIn(db, whole.first, whole.first + batch - 1, 'desc')) ??
+    (await checkpointIn(db, whole.first, whole.last, 'asc'))
+  if (part === undefined) return 0
+  // the first row that stays: nothing before it is younger, as far as the order of sealing is that of time
+  const young = await db
     .selectFrom('audit')
     .select('position')
-    .where('position', 'is not', null)
-    .where('at', '>=', before.toISOString())
+    .where('position', '>=', whole.first)
+    .where('position', '<=', part)
+    // an expression, since the index by time would be walked through all that stays
+    .where(sql<SqlBool>`at || '' >= ${before.toISOString()}`)
     .orderBy('position')
     .limit(1)
     .executeTakeFirst()
-  const end = Math.min(first?.position ?? whole.last + 1, keptFrom ?? whole.last + 1)
-  const boundary = await db
-    .selectFrom('audit_checkpoint')
-    .select('position')
-    .where('position', '<', end)
-    .where('position', '>=', whole.first)
-    .orderBy('position', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  if (!boundary || !(await headBefore(db, whole.first))) return 0
-  const last = Math.min(boundary.position, whole.first + batch - 1)
-  // a part of a batch ends at a checkpoint as well, or what is left could not be proven
-  const stop =
-    last === boundary.position
-      ? last
-      : ((
-          await db
-            .selectFrom('audit_checkpoint')
-            .select('position')
-            .where('position', '<=', last)
-            .where('position', '>=', whole.first)
-            .orderBy('position', 'desc')
-            .limit(1)
-            .executeTakeFirst()
-        )?.position ?? boundary.position)
+  // the last row stays in any case, and says where the chain is
+  const end = Math.min(young?.position ?? whole.last, keptFrom ?? whole.last, whole.last)
+  const stop = end > part ? part : await checkpointIn(db, whole.first, end - 1, 'desc')
+  if (stop === undefined) return 0
   const gone = db.deleteFrom('audit').where('position', '<=', stop).where('line_at', 'is not', null)
   const outcome = await commit(db, [
     // all of them, or none: one that has no line in the log yet is still needed

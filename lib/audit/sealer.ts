@@ -99,8 +99,14 @@ export const startSealer = ({ db, log, file, sign }: SealerNeeds): Sealer => {
     const statement = await sign({ ...said }, statementType)
     const row = { position: said.position, link: said.link, at: said.at, statement }
     const outcome = await commit(db, [lease.held(), write(db.insertInto('audit_checkpoint').values(row))])
+    if (outcome === 'lost') {
+      // somebody else seals, and may stop before he signs
+      head = undefined
+      return
+    }
     signedAt = now.getTime()
     signedPosition = said.position
+    // it was signed before, by this server or another
     if (outcome !== 'committed') return
     // whole or not at all, whenever the machine stops
     const draft = `${file}.${process.pid}`
@@ -117,7 +123,7 @@ export const startSealer = ({ db, log, file, sign }: SealerNeeds): Sealer => {
     head ??= await headOf(db)
     let place: Head | undefined = head
     while (place) place = await sealBatch(place)
-    if (signNow || now.getTime() - signedAt >= checkpointEvery) await checkpoint(now)
+    if (signNow || Math.abs(now.getTime() - signedAt) >= checkpointEvery) await checkpoint(now)
   }
 
   let running: Promise<void> = Promise.resolve()

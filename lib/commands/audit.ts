@@ -2,16 +2,10 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { JWK } from 'jose'
-import { ExportError, exportLines, verifyExport } from '../audit/export.ts'
-import {
-  checkpointsOf,
-  headBefore,
-  partBetween,
-  sealedRows,
-  unsealedRows,
-  wholePart,
-} from '../audit/trail.ts'
-import { type Checkpoint, type Verdict, verifyTrail } from '../audit/verify.ts'
+import { ExportError, exportLines, Overtaken, verifyExport } from '../audit/export.ts'
+import { verifyLive } from '../audit/live.ts'
+import { partBetween, unsealedRows } from '../audit/trail.ts'
+import type { Checkpoint, Verdict } from '../audit/verify.ts'
 import type { Config } from '../config.ts'
 import { close } from '../database/commit.ts'
 import { connect, type Db } from '../database/connect.ts'
@@ -87,32 +81,11 @@ const anchorOf = async (file: string): Promise<Checkpoint | undefined> => {
 }
 
 const verifyDatabase = async (db: Db, checkpointFile: string, trusted: readonly JWK[] | undefined) => {
-  const part = await wholePart(db)
-  const anchor = await anchorOf(checkpointFile)
-  const first = part?.first ?? 1
-  const previous = await headBefore(db, first)
-  if (!previous) {
-    return {
-      intact: false,
-      position: first - 1,
-      why: `the rows before position ${first} are missing, and no checkpoint says that they were removed in order`,
-    } as const
-  }
-  const stored = await checkpointsOf(db, { first, last: 0 }, true)
-  if (anchor?.position === 0) {
+  if ((await anchorOf(checkpointFile))?.position === 0)
     return { intact: false, position: 0, why: `${checkpointFile} is no checkpoint` } as const
-  }
-  // beside the database's own, so that cutting both rows and checkpoints off is found
-  const checkpoints = anchor
-    ? [...stored.filter(({ statement }) => statement !== anchor.statement), anchor].sort(
-        (one, other) => one.position - other.position,
-      )
-    : stored
-  return verifyTrail({
-    previous,
-    rows: part ? sealedRows(db, part) : sealedRows(db, { first: 1, last: 0 }),
-    checkpoints,
-    keys: trusted ?? (await auditPublicKeys(db)),
+  return verifyLive(db, {
+    anchor: () => anchorOf(checkpointFile),
+    keys: async () => trusted ?? auditPublicKeys(db),
   })
 }
 
@@ -170,11 +143,18 @@ export const exportCommand = async (invocation: Invocation): Promise<number> => 
       return badData
     }
     const output = Bun.stdout.writer()
-    for await (const line of exportLines(db, await auditPublicKeys(db), part)) {
-      output.write(line)
-      await output.flush()
+    try {
+      for await (const line of exportLines(db, await auditPublicKeys(db), part)) {
+        output.write(line)
+        await output.flush()
+      }
+    } catch (error) {
+      if (!(error instanceof Overtaken)) throw error
+      process.stderr.write(`mayact: ${error.message}; export again\n`)
+      return badData
+    } finally {
+      await output.end()
     }
-    await output.end()
     return 0
   })
 }

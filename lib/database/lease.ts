@@ -11,6 +11,9 @@ export interface Lease {
   release(): Promise<void>
 }
 
+/** Clocks of two servers may differ by some times of what a lease is kept for. */
+const farthest = 4
+
 /** The lease of that name, for this process; it runs out `milliseconds` after it was last kept. */
 export const leaseOf = (db: Db, name: string, milliseconds: number): Lease => {
   const self = crypto.randomUUID()
@@ -20,11 +23,14 @@ export const leaseOf = (db: Db, name: string, milliseconds: number): Lease => {
   return {
     async take(now) {
       const at = now.getTime()
-      if (value !== '' && at - keptAt < milliseconds / 3) return true
+      // a clock that was set back says nothing about how long it was kept
+      if (value !== '' && Math.abs(at - keptAt) < milliseconds / 3) return true
       const next = `${self} ${at + milliseconds}`
       const row = await db.selectFrom('meta').select('value').where('name', '=', name).executeTakeFirst()
       const [holder, until] = row?.value.split(' ') ?? []
-      if (row && holder !== self && Number(until) > at) {
+      // one that runs out much later than any is kept was taken before the clock was set back
+      const runs = Number(until) > at && Number(until) <= at + farthest * milliseconds
+      if (row && holder !== self && runs) {
         value = ''
         return false
       }

@@ -193,7 +193,7 @@ export const endUnacceptable = async (
   const revision = await readRevision(db)
   const began = performance.now()
   const since = Math.max(wholeEveryMilliseconds, share * memory.wholeTook)
-  if (revision !== memory.revision || now.getTime() - memory.wholeAt >= since) {
+  if (revision !== memory.revision || Math.abs(now.getTime() - memory.wholeAt) >= since) {
     memory.versions = new Map()
     const ended = await everything(db, revision, enabled, memory, now)
     memory.revision = revision
