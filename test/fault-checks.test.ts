@@ -59,9 +59,9 @@ const token = (value: string, tokenClass: string, impersonationId: string) => ({
   impersonationId,
 })
 
-const mail = (of: string) => ({
-  messageId: `<${of}@localhost>`,
-  template: 'impersonation-started',
+const mail = (of: string, template = 'impersonation-started') => ({
+  messageId: `<${template}-${of}@localhost>`,
+  template,
   recipient: 'subject@example.com',
   impersonationId: of,
   sentAt: at,
@@ -91,16 +91,18 @@ const facts: Facts = {
     { id: 'one', state: 'ended', startedAt: at, endsAt: later, endedAt: at, settledAt: at },
     { id: 'two', state: 'open', startedAt: at, endsAt: later, endedAt: null, settledAt: null },
   ],
-  outbox: [mail('one'), mail('two')],
+  outbox: [mail('one'), mail('two'), mail('one', 'impersonation-ended')],
   population: [{ kind: 'account', block: 'ab', n: 3 }],
   counted: [{ kind: 'account', block: 'ab', n: 3 }],
   people: new Set(['somebody']),
   integrity: ['ok'],
   // a doubled mail and a doubled line are what is allowed
-  deliveries: [mail('one'), mail('two'), mail('one')].map(({ messageId, recipient }) => ({
-    messageId,
-    to: [recipient],
-  })),
+  deliveries: [mail('one'), mail('two'), mail('one'), mail('one', 'impersonation-ended')].map(
+    ({ messageId, recipient }) => ({
+      messageId,
+      to: [recipient],
+    }),
+  ),
   lines: [...audit.map(auditLine), auditLine(row(7, 'user-created', { target: 'somebody' }))],
   verify: { code: 0, output: 'Intact: 7 sealed rows, to position 7.\n' },
   taken: [
@@ -220,11 +222,20 @@ const broken: readonly (readonly [string, Check, Outcome])[] = [
   ],
   ['a mail that did not arrive', mails, withFacts({ deliveries: without(facts.deliveries, 1) })],
   [
+    'a mail of the end that was never written',
+    mails,
+    withFacts({ outbox: without(facts.outbox, 2), deliveries: without(facts.deliveries, 3) }),
+  ],
+  [
     'a mail that was never written',
     mails,
     withFacts({ outbox: without(facts.outbox, 1), deliveries: without(facts.deliveries, 1) }),
   ],
-  ['a mail that waits', mails, withFacts({ outbox: [{ ...mail('one'), sentAt: null }, mail('two')] })],
+  [
+    'a mail that waits',
+    mails,
+    withFacts({ outbox: [{ ...mail('one'), sentAt: null }, ...facts.outbox.slice(1)] }),
+  ],
   [
     'one notice under two Message-IDs',
     mails,

@@ -141,6 +141,9 @@ const noMailIsLost = ({ facts }: Outcome): string[] => {
   for (const { id, startedAt } of facts.impersonations)
     if (startedAt !== null && !about.has(`impersonation-started of ${id}`))
       wrong.push(`nobody was told that ${id} was started`)
+  for (const { event, impersonation_id } of facts.audit)
+    if (event === 'impersonation-ended' && !about.has(`impersonation-ended of ${impersonation_id}`))
+      wrong.push(`nobody was told that ${impersonation_id} has ended`)
   return wrong
 }
 

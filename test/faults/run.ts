@@ -85,6 +85,8 @@ const lacking = async (db: Db): Promise<number> => {
     select (select count(*) from outbox where next_attempt_at is not null)
       + (select count(*) from audit where line_at is null or position is null)
       + (select count(*) from lineage where kind = 'impersonation' and ended_at is not null and settled_at is null)
+      + (select count(*) from audit where event = 'impersonation-ended' and not exists (
+          select 1 from outbox where template = event and outbox.impersonation_id = audit.impersonation_id))
     as n`.execute(db)
   return Number(rows[0]?.n)
 }
