@@ -124,6 +124,10 @@ export const storedIn = async (db: Db): Promise<Stored> => {
   }
 }
 
-/** The lines of some files; what is behind the last line break of one is a line that was cut off. */
+/** The lines of some files; a kill may have left one of them empty. */
 export const linesOf = (files: readonly string[]): readonly string[] =>
-  files.flatMap((file) => readFileSync(file, 'utf8').replace(/\n$/, '').split('\n'))
+  files.flatMap((file) =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line !== ''),
+  )

@@ -19,6 +19,8 @@ export interface Held {
   /** All that it got, the newest last. */
   readonly access: string[]
   refresh: string | undefined
+  /** Whether a change that was made with it was acknowledged. */
+  used: boolean
   /** `unknown` when an end was asked for and its answer was cut off. */
   state: 'live' | 'ended' | 'unknown'
   /** What ended it. */
@@ -124,6 +126,7 @@ const impersonatorOf = (
       subjectToken: tokens.subjectToken,
       access: [body.access_token],
       refresh: body.refresh_token,
+      used: false,
       state: 'live',
       by: undefined,
     }
@@ -183,6 +186,7 @@ const impersonatorOf = (
     if (random() < 0.2)
       expectStatus('a spent subject token', await calls.exchange(server, scenario, tokens), 400)
     expectStatus('a use', await patchCountry(server, held.access[0] ?? '', `Country${random()}`), 200)
+    held.used = true
     if (random() < 0.3) await refresh(held)
     const way = random()
     if (way < 0.35) await end(held)
