@@ -211,6 +211,40 @@ describe.each(databases)('applications on $name', (database) => {
     expect((await send('DELETE', `${path}/${id}`, undefined, { 'If-Match': '*' })).status).toBe(204)
   })
 
+  test('If-Match counts on the owner and on what the application is authorized for', async () => {
+    const id = await create(withOidc('Authorized once'))
+    const url = `${path}/${id}/authorized-apis`
+    const { Authorization } = { Authorization: basic('admin', 'admin') }
+    const send = (method: string, to: string, body?: unknown, headers = {}) =>
+      server.send(method, to, body, { Authorization, ...headers })
+    const tagAt = async (at: string) => (await send('GET', at)).headers.get('etag') ?? ''
+    const none = await tagAt(url)
+    const api = await apiId('/scim2/Users')
+    const body = { id: api, policyIdentifier: 'RBAC', scopes: ['internal_user_mgt_list'] }
+    expect((await send('POST', url, body)).status).toBe(200)
+    const one = await tagAt(url)
+    expect(one).not.toBe(none)
+    expect((await send('GET', url, undefined, { 'If-None-Match': one })).status).toBe(304)
+    const application = await tagAt(`${path}/${id}`)
+    expect((await send('PATCH', `${path}/${id}`, { description: 'later' })).status).toBe(200)
+    const later = { addedScopes: ['internal_user_mgt_view'] }
+    const stale = [
+      ['PATCH', `${url}/${api}`, later, none],
+      ['DELETE', `${url}/${api}`, undefined, none],
+      ['PUT', `${path}/${id}/owner`, { id: scenario.impersonator.id }, application],
+    ] as const
+    for (const [method, to, asked, tag] of stale)
+      await expectRefusal(server, () => send(method, to, asked, { 'If-Match': tag }), code(412, 'UE-10012'))
+    expect((await send('PATCH', `${url}/${api}`, later, { 'If-Match': one })).status).toBe(200)
+    const two = await tagAt(url)
+    expect(two).not.toBe(one)
+    expect((await send('DELETE', `${url}/${api}`, undefined, { 'If-Match': two })).status).toBe(204)
+    const owner = { 'If-Match': await tagAt(`${path}/${id}`) }
+    expect((await send('PUT', `${path}/${id}/owner`, { id: scenario.impersonator.id }, owner)).status).toBe(
+      200,
+    )
+  })
+
   test('deleting an application ends everything of it, and nothing else', async () => {
     const other = { ...scenario }
     const id = await create(

@@ -243,6 +243,17 @@ describe.each(databases)('the OpenAPI document on $name', (database) => {
     expect([...described.keys()]).toEqual([])
   })
 
+  test('heeds If-Match wherever something that has an entity tag is changed', () => {
+    // none of these has one: files never change, details types are none, the others only end
+    const untagged =
+      /^\/api\/(?:identity\/config-mgt\/v1\.0\/resource\/\{type\}\/\{name\}\/file|users\/)|authorization-details-types|^\/scim2\/(?:Bulk|Me\/)/
+    const careless = all(document)
+      .filter(({ name, path }) => /^(?:PUT|PATCH|DELETE) /.test(name) && !untagged.test(path))
+      .filter(({ operation: { responses } }) => Object.keys(responses).some((status) => status < '300'))
+      .filter(({ operation }) => !operation.responses['412'])
+    expect(careless.map(({ name }) => name)).toEqual([])
+  })
+
   test('is there to be read, without a script and without anybody else’s server', async () => {
     const response = await server.request('/api/docs')
     const policy = response.headers.get('content-security-policy') ?? ''

@@ -131,6 +131,7 @@ export const applications = (needs: ApiNeeds) => {
         async (caller, c) => {
           const owner = await readBody(c, ownerBody)
           const application = await find.application(caller, parameter(c, 'id'))
+          requireCurrent(c, tagOf(application), tagOf(application, await rolesOf(application)))
           if (!(await findMembers(db, caller, [owner.id])).has(owner.id))
             throw invalidApplication(`There is no user with the id: ${owner.id}.`)
           const asked = { model: { owner: { id: owner.id } } }

@@ -8,6 +8,7 @@ export const list: Describe = () => ({
   id: 'listAuthorizedApis',
   summary: 'The API resources that an application is authorized for',
   tag,
+  conditional: true,
   answers: {
     200: {
       description: 'All of them.',
@@ -49,6 +50,7 @@ export const change: Describe = () => ({
   id: 'updateAuthorizedApi',
   summary: 'Add and remove scopes of an API resource that an application is authorized for',
   tag,
+  conditional: true,
   body: authorizationChange.omit({
     addedAuthorizationDetailsTypes: true,
     removedAuthorizationDetailsTypes: true,
@@ -67,6 +69,7 @@ export const withdraw: Describe = () => ({
   id: 'deleteAuthorizedApi',
   summary: 'Take an API resource from an application',
   tag,
+  conditional: true,
   answers: {
     204: done('It is not authorized.'),
     ...refusals({ ...unknownApplication, 403: 'APP-60520' }),

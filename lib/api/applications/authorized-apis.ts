@@ -1,5 +1,5 @@
 /** The API resources that an application is authorized for. */
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import * as z from 'zod'
 import {
   authorizeApi,
@@ -9,8 +9,10 @@ import {
   withdrawApi,
 } from '../../directory/application-authorizations.ts'
 import type { Policy } from '../../directory/applications.ts'
+import type { Caller } from '../../directory/caller.ts'
 import type { ApiNeeds } from '../api.ts'
 import { parse, readJson } from '../body.ts'
+import { answerTagged, contentTag, requireCurrent } from '../conditional.ts'
 import { gate } from '../gate.ts'
 import { parameter } from '../parameter.ts'
 import { Problem } from '../problem.ts'
@@ -97,6 +99,22 @@ export const authorizedApisRoutes = (needs: ApiNeeds) => {
   const { db } = needs
   const guarded = gate(needs)
   const find = finder(needs)
+  const shownFor = async (applicationId: string) =>
+    (await authorizedApis(db, applicationId)).map((api) => ({
+      id: api.id,
+      identifier: api.identifier,
+      displayName: api.name,
+      policyId: api.policy,
+      type: api.type,
+      authorizedScopes: api.scopes,
+      authorizedAuthorizationDetailsTypes: [],
+    }))
+  /** The application whose list of authorizations the client has read. Throws `Problem`. */
+  const findCurrent = async (caller: Caller, c: Context) => {
+    const application = await find.application(caller, parameter(c, 'id'))
+    if (c.req.header('if-match') !== undefined) requireCurrent(c, contentTag(await shownFor(application.id)))
+    return application
+  }
   return new Hono()
     .get(
       path,
@@ -104,18 +122,8 @@ export const authorizedApisRoutes = (needs: ApiNeeds) => {
         'internal_application_mgt_view',
         async (caller, c) => {
           const { id } = await find.application(caller, parameter(c, 'id'))
-          const apis = await authorizedApis(db, id)
-          return c.json(
-            apis.map((api) => ({
-              id: api.id,
-              identifier: api.identifier,
-              displayName: api.name,
-              policyId: api.policy,
-              type: api.type,
-              authorizedScopes: api.scopes,
-              authorizedAuthorizationDetailsTypes: [],
-            })),
-          )
+          const shown = await shownFor(id)
+          return answerTagged(c, contentTag(shown), shown)
         },
         describe.list,
       ),
@@ -147,7 +155,7 @@ export const authorizedApisRoutes = (needs: ApiNeeds) => {
           const written = parse(authorizationChange, withoutNulls(await readJson(c)))
           const { addedScopes: added, removedScopes: removed } = written
           requireNoTypes(written.addedAuthorizationDetailsTypes, written.removedAuthorizationDetailsTypes)
-          const application = await find.application(caller, parameter(c, 'id'))
+          const application = await findCurrent(caller, c)
           const apiResourceId = parameter(c, 'apiId')
           const asked = { apiResourceId, added, removed }
           const refused = await changeAuthorization(db, caller, new Date(), application, asked)
@@ -162,7 +170,7 @@ export const authorizedApisRoutes = (needs: ApiNeeds) => {
       guarded(
         'internal_application_mgt_delete',
         async (caller, c) => {
-          const application = await find.application(caller, parameter(c, 'id'))
+          const application = await findCurrent(caller, c)
           const apiId = parameter(c, 'apiId')
           const refused = await withdrawApi(db, caller, new Date(), application, apiId)
           if (refused) throw refusal(refused, apiId)

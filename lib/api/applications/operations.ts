@@ -102,6 +102,7 @@ export const changeOwner: Describe = () => ({
   id: 'changeApplicationOwner',
   summary: 'Name the user who owns an application',
   tag,
+  conditional: true,
   body: ownerBody,
   answers: {
     200: done('Changed.'),
