@@ -279,7 +279,6 @@ describe.each(databases)('the sealed audit trail on $name', (database) => {
   })
 
   test('what is older than it is kept goes, up to a checkpoint, and the rest stays provable', async () => {
-    const journal = startJournal(server.db, join(temporaryDirectory(), 'audit.log'), quiet)
     for (let round = 0; round < 3; round += 1) {
       await happen(5)
       await sealer.flush()
@@ -289,6 +288,7 @@ describe.each(databases)('the sealed audit trail on $name', (database) => {
     await runScript(db, `update audit set line_at = null where position = 1`)
     const later = new Date(Date.now() + 60_000)
     expect(await removeBefore(db, later, undefined, trace, new Date())).toBe(0)
+    const journal = startJournal(server.db, join(temporaryDirectory(), 'audit.log'), quiet)
     await journal.flush()
     expect(await removeBefore(db, later, 3, trace, new Date())).toBe(0)
     const removed = await removeBefore(db, later, position, trace, new Date())

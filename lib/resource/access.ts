@@ -90,9 +90,11 @@ export const accessReader = (rules: ResourceRules): ((request: Incoming) => Prom
     const [, scheme = '', token = ''] = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i.exec(header) ?? []
     if (token === '') throw new Refused('missing', 'no Bearer or DPoP token')
     const claims = await readToken(token)
-    const bound = claims.cnf as { readonly jkt?: unknown; readonly 'x5t#S256'?: unknown } | undefined
+    const bound = claims.cnf as { readonly jkt?: unknown; readonly 'x5t#S256'?: unknown } | null | undefined
     const byKey = scheme.toLowerCase() === 'dpop'
     if (bound !== undefined) {
+      if (typeof bound !== 'object' || bound === null)
+        throw new Refused('invalid_token', 'bound to nothing that is understood here')
       const { jkt, 'x5t#S256': certificate } = bound
       if (jkt === undefined && certificate === undefined)
         throw new Refused('invalid_token', 'bound to a key that is not understood here')

@@ -71,8 +71,9 @@ export const resource = (rules: ResourceRules & { readonly origin?: string | und
     return access
   }
 
-  const published = (url: URL) =>
-    (rules.origin ? new URL(`${url.pathname}${url.search}`, rules.origin) : url).href
+  /** Put together as text: a path that begins with two slashes is not another host. */
+  const published = ({ origin, pathname, search }: URL) =>
+    `${rules.origin ? new URL(rules.origin).origin : origin}${pathname}${search}`
 
   return {
     verify,
@@ -103,7 +104,10 @@ export const resource = (rules: ResourceRules & { readonly origin?: string | und
         const method = request.method ?? 'GET'
         try {
           const place = request.originalUrl ?? request.url ?? '/'
-          const url = published(new URL(place, rules.origin ?? `https://${header('host') ?? 'localhost'}`))
+          const base = new URL(rules.origin ?? `https://${header('host') ?? 'localhost'}`).origin
+          const asked = place.startsWith('/') ? `${base}${place}` : place
+          if (!URL.canParse(asked, base)) throw new Refused('missing', 'no address')
+          const url = published(new URL(asked, base))
           request.access = await verify({ method, url, header }, ...policies)
         } catch (error) {
           if (!(error instanceof Refused)) {
