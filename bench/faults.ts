@@ -9,6 +9,7 @@ import { cleanUp, databases } from '../test/databases.ts'
 import { runFaults } from '../test/faults/run.ts'
 
 const shown = 20
+const longestLine = 240
 
 if (import.meta.main) {
   const { values } = parseArgs({
@@ -45,7 +46,7 @@ if (import.meta.main) {
     for (const { check, found } of violations) {
       failed = true
       console.log(`VIOLATED: ${check} (${found.length})`)
-      for (const what of found.slice(0, shown)) console.log(`  ${what}`)
+      for (const what of found.slice(0, shown)) console.log(`  ${what.slice(0, longestLine)}`)
     }
     if (violations.length === 0) console.log('  nothing lost, nothing alive that was ended')
   }

@@ -136,12 +136,11 @@ const impersonatorOf = (
 
   const refresh = async (held: Held) => {
     const refresh_token = held.refresh ?? ''
-    // whoever is cut off here must not use it again: that is what a thief does
     held.refresh = undefined
-    const response = await form(server, scenario, '/oauth2/token', {
-      grant_type: 'refresh_token',
-      refresh_token,
-    })
+    // whoever is cut off may repeat it for a while (`reuse_grace`), whether or not it was rotated
+    const { response } = await insisting(random, () =>
+      form(server, scenario, '/oauth2/token', { grant_type: 'refresh_token', refresh_token }),
+    )
     expectStatus('a refresh', response, 200)
     const body = (await response.json()) as { access_token: string; refresh_token: string }
     held.access.push(body.access_token)
