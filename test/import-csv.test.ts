@@ -51,6 +51,18 @@ test('a stray quote does not swallow a long file, nor takes it long', async () =
   ])
 })
 
+test.each([
+  ['escaped quotes', '""'],
+  ['the end of a field and the begin of another', '","'],
+])('a field over many lines of %s is read once', async (_, line) => {
+  const lines = `${line}\n`.repeat(60_000)
+  const began = performance.now()
+  expect(await read(`a,b\n"${lines}`)).toHaveLength(60_001)
+  const [[, fields] = []] = await read(`"${lines}"`)
+  expect(fields?.length).toBe(line === '""' ? 1 : 60_001)
+  expect(performance.now() - began).toBeLessThan(10_000)
+})
+
 test('a line that is no UTF-8 or too long is one line', async () => {
   const bytes = Buffer.concat([Buffer.from([0xff, 0x0a]), Buffer.from(`${'x'.repeat(2_000_000)}\nc,d\n`)])
   expect(await read(bytes)).toEqual([

@@ -14,74 +14,103 @@ export interface CsvRecord {
 /** Bytes of a record: four for each character that the attributes of a user may have. */
 const longestRecord = 262_144
 
-/** The fields of a record; 'open' when its last one is quoted and goes on; otherwise what is wrong. */
-export const parseFields = (text: string): CsvRecord['fields'] | 'open' => {
-  const fields: string[] = []
-  for (let at = 0; ; at += 1) {
-    if (text[at] === '"') {
-      let value = ''
-      for (;;) {
-        const end = text.indexOf('"', at + 1)
-        if (end === -1) return 'open'
-        value += text.slice(at + 1, end)
-        at = end + 1
-        if (text[at] !== '"') break
-        value += '"'
+/** A record as far as it was read; what a line ends in the middle of is read on, and nothing twice. */
+class Draft {
+  readonly fields: string[] = []
+  /** The value, so far, of the quoted field in which the text ended. */
+  #open: string | undefined
+
+  get isOpen(): boolean {
+    return this.#open !== undefined
+  }
+
+  /** Takes the next line; answers what is wrong with it. */
+  read(text: string): string | undefined {
+    let at = 0
+    if (this.#open !== undefined) this.#open += '\n'
+    for (;;) {
+      if (this.#open === undefined && text[at] === '"') {
+        this.#open = ''
+        at += 1
       }
-      if (at < text.length && text[at] !== ',') return { problem: 'Something stands behind a closing quote.' }
-      fields.push(value)
-    } else {
-      const comma = text.indexOf(',', at)
-      const end = comma === -1 ? text.length : comma
-      const value = text.slice(at, end)
-      if (value.includes('"')) return { problem: 'A quote stands in a field that does not begin with one.' }
-      fields.push(value)
-      at = end
+      const end = this.#open === undefined ? this.#plain(text, at) : this.#quoted(text, at, this.#open)
+      if (typeof end === 'string') return end
+      if (end >= text.length) return undefined
+      at = end + 1
     }
-    if (at >= text.length) return fields
+  }
+
+  /** Reads the rest of a quoted field; answers where it ends. */
+  #quoted(text: string, from: number, before: string): number | string {
+    let [at, value] = [from, before]
+    for (;;) {
+      const end = text.indexOf('"', at)
+      if (end === -1) {
+        this.#open = value + text.slice(at)
+        return text.length
+      }
+      value += text.slice(at, end)
+      at = end + 1
+      if (text[at] !== '"') break
+      value += '"'
+      at += 1
+    }
+    if (at < text.length && text[at] !== ',') return 'Something stands behind a closing quote.'
+    this.fields.push(value)
+    this.#open = undefined
+    return at
+  }
+
+  #plain(text: string, at: number): number | string {
+    const comma = text.indexOf(',', at)
+    const end = comma === -1 ? text.length : comma
+    const value = text.slice(at, end)
+    if (value.includes('"')) return 'A quote stands in a field that does not begin with one.'
+    this.fields.push(value)
+    return end
   }
 }
 
-const quote = 34
-const lineBreak = Buffer.from('\n')
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-const read = (lines: readonly Line[]): CsvRecord['fields'] | 'open' => {
+/** The text of a line; undefined when it is not UTF-8. */
+const textOf = ({ bytes }: Line): string | undefined => {
   try {
-    const parts = lines.flatMap(({ bytes = lineBreak }, index) => (index > 0 ? [lineBreak, bytes] : [bytes]))
-    return parseFields(decoder.decode(parts.length === 1 ? parts[0] : Buffer.concat(parts)))
+    return decoder.decode(bytes)
   } catch {
-    return { problem: 'It is not UTF-8.' }
+    return undefined
   }
 }
 
 /** Takes line after line; keeps those of a record that goes on. */
 class Records {
   #open: Line[] = []
+  #draft = new Draft()
   #size = 0
 
   #close(): readonly Line[] {
     const lines = this.#open
     this.#open = []
+    this.#draft = new Draft()
     this.#size = 0
     return lines
   }
 
   *take(line: Line): Generator<CsvRecord> {
-    const isFirst = this.#open.length === 0
-    if (isFirst && line.bytes?.length === 0) return
+    if (this.#open.length === 0 && line.bytes?.length === 0) return
     this.#open.push(line)
     this.#size += line.bytes?.length ?? longestRecord
     if (this.#size >= longestRecord) {
       yield* this.giveUp(`A record may have ${longestRecord} bytes.`)
       return
     }
-    // only a quote can end what is open
-    if (!isFirst && line.bytes?.includes(quote) !== true) return
-    const fields = read(this.#open)
-    if (fields === 'open') return
-    if ('problem' in fields) yield* this.giveUp(fields.problem)
-    else yield { line: this.#close()[0]?.number ?? line.number, fields }
+    const text = textOf(line)
+    const problem = text === undefined ? 'It is not UTF-8.' : this.#draft.read(text)
+    if (problem !== undefined) yield* this.giveUp(problem)
+    else if (!this.#draft.isOpen) {
+      const { fields } = this.#draft
+      yield { line: this.#close()[0]?.number ?? line.number, fields }
+    }
   }
 
   /** The first of the lines that are open is no record; the others are looked at anew. */
