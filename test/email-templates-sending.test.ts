@@ -44,6 +44,13 @@ describe('placeholders', () => {
     })
   })
 
+  test('are filled as long as a mail can be read; a few bytes do not become a gigabyte', () => {
+    const long = { a: Array.from({ length: 50 }, () => 'x'.repeat(4_000)) }
+    const { text } = fill(`begin ${'{{a}}'.repeat(12_000)} end`, long, 'html')
+    expect(text.length).toBeLessThan(2_000_000)
+    expect([text.slice(0, 10), text.slice(-4)]).toEqual(['begin <ul>', ' end'])
+  })
+
   test('without a value become nothing and are named once', () => {
     expect(fill('a{{x}}b{{y.z}}c{{x}}', values, 'html')).toEqual({ text: 'abc', unknown: ['x', 'y.z'] })
     expect(fill('{{ }} {{a b}} {user-name}', values, 'text').text).toBe('{{ }} {{a b}} {user-name}')

@@ -59,6 +59,13 @@ describe.each(databases)('ends at the wrong moment on $name', (database) => {
     expect((await get(server, live.id)).endReason).toBe('expired')
   })
 
+  test('a token that was got for it by exchange is part of its life, not of what was done', async () => {
+    const live = await start(server, scenario)
+    expect(await takenAt(server, scenario, live)).toContain('exchange')
+    const { events } = await get(server, live.id)
+    expect(events.map(({ event }) => event)).toContain('delegated-token-issued')
+  })
+
   /** A database whose questions are kept. */
   const watched = (asked: CompiledQuery[]): Db => {
     const plugin: KyselyPlugin = {

@@ -220,6 +220,12 @@ describe.each(databases)('what an impersonation is for, on $name', (database) =>
       'impersonation_reason has a line break or another control character.',
     ],
     [
+      'a reason that turns what stands behind it around',
+      { ...said, impersonation_reason: 'help \u202Egnirob\u202C' },
+      'reason_malformed',
+      'impersonation_reason has a line break or another control character.',
+    ],
+    [
       'a reason of 501 characters',
       { ...said, impersonation_reason: 'x'.repeat(501) },
       'reason_too_long',

@@ -51,6 +51,36 @@ for (const database of databases) {
       return rows.map(({ id }) => id)
     }
 
+    test('one of another organization is not there, nor are its deliveries', async () => {
+      const { db } = server
+      const { made } = await create()
+      const [delivery = ''] = await deliver(made, 1)
+      await commit(db, [
+        write(
+          db
+            .insertInto('organization')
+            .values({ id: nobody, name: 'Other', parent_id: null, created_at: new Date().toISOString() }),
+        ),
+        write(db.updateTable('webhook').set({ organization_id: nobody }).where('id', '=', made.id)),
+      ])
+      const at = `${base}/${made.id}`
+      await nothingElse(db, {}, async () => {
+        const list = (await (await server.send('GET', base)).json()) as { webhooks: unknown[] }
+        expect(list.webhooks).toEqual([])
+        for (const [method, path, body] of [
+          ['GET', at],
+          ['PATCH', at, { name: 'Mine' }],
+          ['DELETE', at],
+          ['POST', `${at}/test`],
+          ['POST', `${at}/rotate-secret`],
+          ['GET', `${at}/deliveries`],
+          ['GET', `${at}/deliveries/${delivery}`],
+          ['POST', `${at}/deliveries/${delivery}/retry`],
+        ] as const)
+          expect([method, path, (await server.send(method, path, body)).status]).toEqual([method, path, 404])
+      })
+    })
+
     test('one is made with its secret, read without it, changed, and removed, each with one audit row', async () => {
       const { result, changes } = await nothingElse(
         server.db,

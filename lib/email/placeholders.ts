@@ -38,13 +38,22 @@ const written = (value: string | readonly string[], place: Place): string => {
   return place === 'html' ? escapeHtml(oneLine(value)) : oneLine(value)
 }
 
+/** Characters of values in one text; what does not fit any more becomes nothing. No mail that is read is so long. */
+const mostFilled = 500_000
+
 /** Fills the placeholders of a text that stands at `place`. */
 export const fill = (text: string, values: Values, place: Place): Filled => {
   const unknown = new Set<string>()
+  const known = new Map<string, string>()
+  let room = mostFilled
   const filled = text.replace(placeholder, (_, name: string) => {
     const value = Object.hasOwn(values, name) ? values[name] : undefined
     if (value === undefined) unknown.add(name)
-    return value === undefined ? '' : written(value, place)
+    if (value === undefined || room === 0) return ''
+    const text = known.get(name) ?? written(value, place)
+    known.set(name, text)
+    room = text.length > room ? 0 : room - text.length
+    return room === 0 ? '' : text
   })
   return { text: place === 'subject' ? oneLine(filled) : filled, unknown: [...unknown] }
 }

@@ -1,5 +1,6 @@
 /** What hangs on one impersonation: its tokens (never their values), the requests made with them, its audit events. */
 import { everywhere, rowsOf } from '../audit/of-impersonations.ts'
+import type { AuditEvent } from '../audit.ts'
 import type { Db } from '../database/connect.ts'
 import type { ListedImpersonation } from './list.ts'
 import { useEvents } from './settle.ts'
@@ -49,14 +50,14 @@ const words = (text: string) => (text === '' ? [] : text.split(' '))
 
 const isUse = (event: string) => useEvents.some((name) => name === event)
 /** Events that name the impersonation because they are about it, not because they happened during it. */
-const ofItsLife: ReadonlySet<string> = new Set([
+const ofItsLife: ReadonlySet<string> = new Set<AuditEvent>([
   'subject-token-issued',
   'impersonated-token-issued',
   'impersonation-refused',
   'impersonation-ended',
   'token-refreshed',
   'token-revoked',
-  'token-exchanged',
+  'delegated-token-issued',
 ])
 
 const textOf = (data: Readonly<Record<string, unknown>>, name: string) => String(data[name] ?? '')

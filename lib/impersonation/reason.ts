@@ -53,8 +53,9 @@ const longest = { reason: longestReason, ticket: longestTicket } as const
 const problemOf = (said: Said, text: string, rules: ReasonRules): SaidProblem | undefined => {
   const name = parameterOf[said]
   const problem = (code: string, message: string) => ({ of: said, code: `${said}_${code}`, message })
-  // what is not one line could pass for another line of whatever shows it
-  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text) || !text.isWellFormed())
+  // what is not one line could pass for another line of whatever shows it, and so could what is read backwards; texts in
+  // Arabic or Hebrew need no overrides
+  if (/[\p{Cc}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/u.test(text) || !text.isWellFormed())
     return problem('malformed', `${name} has a line break or another control character.`)
   if (text.length > longest[said])
     return problem('too_long', `${name} is longer than ${longest[said]} characters.`)

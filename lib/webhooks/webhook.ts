@@ -4,8 +4,8 @@
  */
 import type { Selectable } from 'kysely'
 import type { Db } from '../database/connect.ts'
-import type { WebhookTable } from '../database/schema.ts'
 import { type Page, type Paged, pageOf } from '../database/page.ts'
+import type { WebhookTable } from '../database/schema.ts'
 
 /** What a webhook can be told of. */
 export const webhookEvents = [
@@ -69,14 +69,28 @@ const toWebhook = (row: Selectable<WebhookTable>): Webhook => ({
   modifiedAt: row.modified_at,
 })
 
+/** Of whichever organization: what is sent has its own. */
 export const findWebhook = async (db: Db, id: string): Promise<Webhook | undefined> => {
   const row = await db.selectFrom('webhook').selectAll().where('id', '=', id).executeTakeFirst()
   return row && toWebhook(row)
 }
 
-/** One page, the newest first. */
-export const listWebhooks = async (db: Db, page: Page): Promise<Paged<Webhook>> => {
-  const rows = await pageOf(page, db.selectFrom('webhook').selectAll())
+/** The organization's webhook of that id. */
+export const findWebhookOf = async (
+  db: Db,
+  organizationId: string,
+  id: string,
+): Promise<Webhook | undefined> => {
+  const webhook = await findWebhook(db, id)
+  return webhook?.organizationId === organizationId ? webhook : undefined
+}
+
+/** One page of an organization's, the newest first. */
+export const listWebhooks = async (db: Db, organizationId: string, page: Page): Promise<Paged<Webhook>> => {
+  const rows = await pageOf(
+    page,
+    db.selectFrom('webhook').selectAll().where('organization_id', '=', organizationId),
+  )
   return { ...rows, items: rows.items.map(toWebhook) }
 }
 

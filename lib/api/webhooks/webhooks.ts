@@ -1,5 +1,6 @@
 /** Webhooks and CAEP receivers, mounted at /api/server/v1/webhooks. */
 import { type Context, Hono } from 'hono'
+import type { Caller } from '../../directory/caller.ts'
 import { entityTag } from '../../entity-tag.ts'
 import type { OutboundRules } from '../../outbound.ts'
 import { webhookUrlProblem } from '../../webhooks/address.ts'
@@ -10,7 +11,7 @@ import {
   testWebhook,
   updateWebhook,
 } from '../../webhooks/changes.ts'
-import { findWebhook, listWebhooks, type Webhook, webhookEvents } from '../../webhooks/webhook.ts'
+import { findWebhookOf, listWebhooks, type Webhook, webhookEvents } from '../../webhooks/webhook.ts'
 import type { ApiNeeds } from '../api.ts'
 import { readBody } from '../body.ts'
 import { answerTagged, requireCurrent } from '../conditional.ts'
@@ -35,9 +36,13 @@ import { badAudience, badEvents, badUrl, noSecret, notFound, tooMany } from './p
 const usualOverlapSeconds = 86_400
 
 /** The webhook of the path as it is. Throws `Problem`. */
-export const requireWebhook = async (db: ApiNeeds['db'], c: Context): Promise<Webhook> => {
+export const requireWebhook = async (
+  db: ApiNeeds['db'],
+  { organizationId }: Caller,
+  c: Context,
+): Promise<Webhook> => {
   const id = parameter(c, 'id')
-  const webhook = await findWebhook(db, id)
+  const webhook = await findWebhookOf(db, organizationId, id)
   if (!webhook) throw notFound(id)
   return webhook
 }
@@ -53,14 +58,14 @@ export const webhooks = (needs: ApiNeeds) => {
   }
 
   /** The webhook of the path, if it is the edition that the client has seen. Throws `Problem`. */
-  const requireSeen = async (c: Context): Promise<Webhook> => {
-    const webhook = await requireWebhook(db, c)
+  const requireSeen = async (caller: Caller, c: Context): Promise<Webhook> => {
+    const webhook = await requireWebhook(db, caller, c)
     requireCurrent(c, entityTag(webhook.edition))
     return webhook
   }
 
-  const readAgain = async (id: string): Promise<Webhook> => {
-    const webhook = await findWebhook(db, id)
+  const readAgain = async ({ organizationId }: Caller, id: string): Promise<Webhook> => {
+    const webhook = await findWebhookOf(db, organizationId, id)
     if (!webhook) throw notFound(id)
     return webhook
   }
@@ -70,10 +75,10 @@ export const webhooks = (needs: ApiNeeds) => {
       '/',
       guarded(
         'internal_webhook_view',
-        async (_, c) => {
+        async (caller, c) => {
           const query = new URL(c.req.url).searchParams
           const page = readPage(query)
-          const list = await listWebhooks(db, page)
+          const list = await listWebhooks(db, caller.organizationId, page)
           const links = linksOf(`${baseUrl}${webhooksPath}`, query, page, list)
           return c.json({ links, webhooks: list.items.map(shown) })
         },
@@ -100,7 +105,7 @@ export const webhooks = (needs: ApiNeeds) => {
             bearerToken: written.bearerToken,
           })
           if ('refused' in made) throw tooMany()
-          const webhook = await readAgain(made.id)
+          const webhook = await readAgain(caller, made.id)
           c.header('ETag', entityTag(webhook.edition))
           const { secret } = made
           return c.json({ ...shown(webhook), ...(secret === undefined ? {} : { secret }) }, 201, {
@@ -114,8 +119,8 @@ export const webhooks = (needs: ApiNeeds) => {
       '/:id',
       guarded(
         'internal_webhook_view',
-        async (_, c) => {
-          const webhook = await requireWebhook(db, c)
+        async (caller, c) => {
+          const webhook = await requireWebhook(db, caller, c)
           return answerTagged(c, entityTag(webhook.edition), shown(webhook))
         },
         operations.read,
@@ -127,7 +132,7 @@ export const webhooks = (needs: ApiNeeds) => {
         'internal_webhook_update',
         async (caller, c) => {
           const written = await readBody(c, edit)
-          const webhook = await requireSeen(c)
+          const webhook = await requireSeen(caller, c)
           if (webhook.kind === 'caep' && written.events) throw badEvents()
           if (webhook.kind === 'webhook' && written.audience !== undefined) throw badAudience('webhook')
           await requireUrl(written.url)
@@ -135,7 +140,7 @@ export const webhooks = (needs: ApiNeeds) => {
             ...written,
             events: written.events && distinct(written.events),
           })
-          const changed = await readAgain(webhook.id)
+          const changed = await readAgain(caller, webhook.id)
           c.header('ETag', entityTag(changed.edition))
           return c.json(shown(changed))
         },
@@ -147,7 +152,7 @@ export const webhooks = (needs: ApiNeeds) => {
       guarded(
         'internal_webhook_delete',
         async (caller, c) => {
-          await deleteWebhook(db, caller, new Date(), await requireSeen(c))
+          await deleteWebhook(db, caller, new Date(), await requireSeen(caller, c))
           return c.body(null, 204)
         },
         operations.remove,
@@ -158,7 +163,7 @@ export const webhooks = (needs: ApiNeeds) => {
       guarded(
         'internal_webhook_update',
         async (caller, c) => {
-          const webhook = await requireWebhook(db, c)
+          const webhook = await requireWebhook(db, caller, c)
           const delivery = await testWebhook(db, caller, new Date(), webhook)
           return c.json(shownDelivery(delivery), 202, {
             Location: `${baseUrl}${deliverySelfOf(webhook.id, delivery.id)}`,
@@ -174,11 +179,11 @@ export const webhooks = (needs: ApiNeeds) => {
         async (caller, c) => {
           const isEmpty = c.req.header('content-type') === undefined && c.req.raw.body === null
           const { overlapSeconds } = isEmpty ? {} : await readBody(c, rotation)
-          const webhook = await requireSeen(c)
+          const webhook = await requireSeen(caller, c)
           if (webhook.kind === 'caep') throw noSecret()
           const overlap = overlapSeconds ?? usualOverlapSeconds
           const { secret } = await rotateSecret({ db, vault }, caller, new Date(), webhook, overlap)
-          const changed = await readAgain(webhook.id)
+          const changed = await readAgain(caller, webhook.id)
           c.header('ETag', entityTag(changed.edition))
           return c.json({ ...shown(changed), secret })
         },
