@@ -32,39 +32,52 @@ export const temporaryDirectory = (): string => {
   return directory
 }
 
-let server: Promise<{ url(name: string): string; query(sql: string): Promise<void> }> | undefined
+interface Postgres {
+  url(name: string): string
+  query(sql: string): Promise<void>
+}
 
-/** One Postgres for the whole test run, with fsync on as in production. */
+const postgresAt = (port: number | string): Postgres => {
+  const url = (name: string) => `postgresql://postgres:postgres@127.0.0.1:${port}/${name}`
+  return {
+    url,
+    async query(text) {
+      const sql = new Bun.SQL(url('postgres'), { max: 1 })
+      await sql.unsafe(text)
+      await sql.end()
+    },
+  }
+}
+
+/** Starts a real Postgres, with fsync on as in production, in a folder that is gone when the tests have ended. */
+export const startPostgres = async (): Promise<number> => {
+  const directory = temporaryDirectory()
+  chmodSync(directory, 0o755)
+  const port = await freePort()
+  const embedded = new EmbeddedPostgres({
+    databaseDir: join(directory, 'data'),
+    user: 'postgres',
+    password: 'postgres',
+    port,
+    persistent: false,
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ['--encoding=UTF8', '--locale=C'],
+    postgresFlags: ['-c', 'max_connections=300'],
+    onLog: () => {},
+    onError: () => {},
+  })
+  await embedded.initialise()
+  await embedded.start()
+  cleanUps.push(() => embedded.stop())
+  return port
+}
+
+let server: Promise<Postgres> | undefined
+
+/** The one that test/run.ts started for all its processes, or one of this process. */
 const postgres = () => {
-  server ??= (async () => {
-    const directory = temporaryDirectory()
-    chmodSync(directory, 0o755)
-    const port = await freePort()
-    const embedded = new EmbeddedPostgres({
-      databaseDir: join(directory, 'data'),
-      user: 'postgres',
-      password: 'postgres',
-      port,
-      persistent: false,
-      createPostgresUser: process.getuid?.() === 0,
-      initdbFlags: ['--encoding=UTF8', '--locale=C'],
-      postgresFlags: ['-c', 'max_connections=200'],
-      onLog: () => {},
-      onError: () => {},
-    })
-    await embedded.initialise()
-    await embedded.start()
-    cleanUps.push(() => embedded.stop())
-    const url = (name: string) => `postgresql://postgres:postgres@127.0.0.1:${port}/${name}`
-    return {
-      url,
-      async query(text: string) {
-        const sql = new Bun.SQL(url('postgres'), { max: 1 })
-        await sql.unsafe(text)
-        await sql.end()
-      },
-    }
-  })()
+  const shared = process.env.MAYACT_TEST_POSTGRES_PORT
+  server ??= shared ? Promise.resolve(postgresAt(shared)) : startPostgres().then(postgresAt)
   return server
 }
 

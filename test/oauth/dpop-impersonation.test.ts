@@ -74,7 +74,7 @@ describe.each(databases)('an impersonation bound to a key on $name', (database) 
     })
     const { changes } = await nothingElse(
       server.db,
-      { account: { changed: 1 }, audit: { added: 2 }, used_value: { added: 1 } },
+      { account: { changed: 1 }, account_value: { added: 1 }, audit: { added: 2 }, used_value: { added: 1 } },
       async () => {
         const patched = await me(body.access_token, key, 'DPoP', 'PATCH', {
           schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
