@@ -95,6 +95,9 @@ create table application (
   unique (organization_id, name)
 );
 
+-- a page of the list, whose rows are long, is found without reading them
+create index application_page on application (organization_id, id, name);
+
 create table api_resource (
   id text primary key not null,
   identifier text not null unique,
