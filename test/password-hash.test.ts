@@ -141,6 +141,13 @@ test.each([
   expect(await verifyPassword('secret', hash)).toBe(false)
 })
 
+test.each([
+  `$pbkdf2-sha256$i=1000$${salt}$ictY0KTmm7DgHxLBjcPxog3xbkqPJOWV3W41J4aR9xk`,
+  `$scrypt$ln=10,r=8,p=1$${salt}$0v+JnXbM3FgYhUUwkYO0oZGcgKPt++Td/uFBFTYpmLk`,
+])('the empty password fits nothing, not even its own hash: %s', async (hash) => {
+  expect(await verifyPassword('', hash)).toBe(false)
+})
+
 test('bcrypt means what its bytes are, whatever some implementations leave behind their ends', async () => {
   const hash = '$2y$04$fuOM/YsiY8xcH9FPyTbTzvcuin4QQ53iSZtneUNChQWu4uEkLz3Sr'
   expect(await verifyPassword('x'.repeat(72), hash)).toBe(true)

@@ -38,7 +38,8 @@ const usable = (stored: string | null): PasswordHash | undefined => {
 export const verifyPassword = async (password: string, stored: string | null): Promise<boolean> => {
   dummy ??= hashPassword(crypto.randomUUID())
   const hash = usable(stored)
-  if (hash) return hash.fits(password)
+  // an empty one is none, whatever was hashed elsewhere
+  if (hash) return (await hash.fits(password)) && password !== ''
   await Bun.password.verify(password, await dummy)
   return false
 }
