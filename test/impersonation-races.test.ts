@@ -1,9 +1,18 @@
 /** Ends of impersonations that meet something else at the same moment, and what their record costs in a long trail. */
+
+import { Database, type SQLQueryBindings } from 'bun:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { CompiledQuery, KyselyPlugin } from 'kysely'
 import { commit } from '../lib/database/commit.ts'
 import type { Db } from '../lib/database/connect.ts'
 import { detailsOf } from '../lib/impersonation/details.ts'
+import {
+  type ImpersonationFilter,
+  impersonationStates,
+  listImpersonations,
+} from '../lib/impersonation/list.ts'
 import { settling, unsettled } from '../lib/impersonation/settle.ts'
 import { noMemory } from '../lib/impersonation/sweep.ts'
 import { endLineageOnce } from '../lib/tokens/lineage.ts'
@@ -66,6 +75,16 @@ describe.each(databases)('ends at the wrong moment on $name', (database) => {
     expect(events.map(({ event }) => event)).toContain('delegated-token-issued')
   })
 
+  /** How SQLite answers a question, step by step; it is asked an empty database of its own. */
+  const planOf = (query: CompiledQuery): readonly string[] => {
+    const empty = new Database(':memory:')
+    empty.exec(readFileSync(join(import.meta.dir, '..', 'schema.sql'), 'utf8'))
+    const parameters = query.parameters as SQLQueryBindings[]
+    const rows = empty.prepare(`explain query plan ${query.sql}`).all(...parameters) as { detail: string }[]
+    empty.close()
+    return rows.map(({ detail }) => detail)
+  }
+
   /** A database whose questions are kept. */
   const watched = (asked: CompiledQuery[]): Db => {
     const plugin: KyselyPlugin = {
@@ -77,6 +96,35 @@ describe.each(databases)('ends at the wrong moment on $name', (database) => {
     }
     return server.db.withPlugin(plugin)
   }
+
+  test('a page of the list is read by an index in its order, whatever is asked for', async () => {
+    if (database.name !== 'SQLite') return
+    const asked: CompiledQuery[] = []
+    const db = watched(asked)
+    const { organization } = (await get(server, (await start(server, scenario)).id)) as unknown as {
+      organization: { id: string }
+    }
+    const [now, id] = [new Date(), crypto.randomUUID()]
+    const filters: readonly ImpersonationFilter[] = [
+      {},
+      { impersonator: id },
+      { subject: id },
+      { application: id },
+      { impersonator: id, subject: id, application: id },
+      { from: now, to: now },
+      ...impersonationStates.flatMap((state) => [{ state }, { state, subject: id, from: now }]),
+    ]
+    for (const filter of filters) {
+      for (const page of [{ limit: 20 }, { limit: 20, after: id }, { limit: 20, before: id }])
+        await listImpersonations(db, organization.id, filter, page, now)
+    }
+    expect(asked.length).toBeGreaterThan(60)
+    for (const query of asked) {
+      const steps = planOf(query)
+      expect([query.sql, steps.filter((step) => /^SCAN|TEMP B-TREE/.test(step))]).toEqual([query.sql, []])
+      expect(steps[0]).toMatch(/impersonation USING INDEX impersonation_\w+ \(\w+_id=\? AND state=\?/)
+    }
+  })
 
   test('neither the details of one nor the record of its end reads the whole audit trail', async () => {
     const live = await start(server, scenario)
@@ -93,11 +141,7 @@ describe.each(databases)('ends at the wrong moment on $name', (database) => {
       // either by the index of those that are sealed, or among the few that are not
       expect(query.sql).toMatch(/"position" is (not )?null/)
       if (database.name !== 'SQLite') continue
-      const plan = await server.db.executeQuery<{ detail: string }>({
-        ...query,
-        sql: `explain query plan ${query.sql}`,
-      })
-      const steps = plan.rows.map(({ detail }) => detail).filter((detail) => /\baudit\b/.test(detail))
+      const steps = planOf(query).filter((detail) => /\baudit\b/.test(detail))
       for (const step of steps)
         expect(step).toMatch(/USING INDEX audit_(impersonation|unsealed)|audit_impersonation/)
     }
