@@ -99,7 +99,8 @@ const streamed = (text: string) =>
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
 
 /** What a refusal may leave: its audit row, the count of failures, and what a request that waits for a person is kept in. */
-const left = ['audit', 'login_failure', 'code_attempt', 'interaction', 'used_value']
+// a refused impersonation is kept as one that was refused (test/impersonations.test.ts)
+const left = ['audit', 'login_failure', 'code_attempt', 'interaction', 'used_value', 'impersonation']
 
 const expectRefusedInJson = async (response: Response) => {
   const body = (await response.json()) as Record<string, string>
@@ -600,6 +601,7 @@ for (const database of databases) {
         })
         const touched = Object.keys({ ...changes.added, ...changes.changed, ...changes.removed })
         expect([row.name, touched.filter((table) => !left.includes(table))]).toEqual([row.name, []])
+        for (const { state } of changes.added.impersonation ?? []) expect(state).toBe('refused')
         // by POST without a length, as a chunked body has none
         const right = encoded(await fieldsFor(row))
         const response = await send(row, row.method === 'GET' ? right : streamed(right))
