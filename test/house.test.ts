@@ -35,7 +35,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   api: [...decisions, ...nouns, ...ground],
   pages: [...decisions, ...nouns, ...ground],
   access: ['tokens', 'sign-in', 'directory', 'audit', 'database'],
-  impersonation: ['tokens', 'directory', 'email', 'audit', 'database', 'config', 'log'],
+  impersonation: ['tokens', 'directory', 'email', 'audit', 'database', 'metrics', 'config', 'log'],
   webhooks: ['tokens', 'keys', 'delivery', 'directory', 'audit', 'database', 'outbound', 'log'],
   'sign-in': ['tokens', 'directory', 'delivery', 'audit', 'database', 'metrics', 'outbound', 'log'],
   tokens: ['directory', 'keys', 'database'],

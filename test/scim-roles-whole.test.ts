@@ -113,7 +113,11 @@ describe.each(databases)('/scim2/v2/Roles as a whole on $name', (database) => {
       [() => server.send('DELETE', path('nothing')), 404],
       [() => server.send('DELETE', path(id), undefined, { Authorization: admin, 'If-Match': 'W/"7"' }), 412],
       [() => server.send('POST', '/scim2/v2/Roles/.search', { colour: 1 }), 400, 'invalidSyntax'],
-      [() => server.send('PATCH', path(id), patchOp({ op: 'remove', path: 'groups[value co "x"]' })), 400, 'invalidFilter'],
+      [
+        () => server.send('PATCH', path(id), patchOp({ op: 'remove', path: 'groups[value co "x"]' })),
+        400,
+        'invalidFilter',
+      ],
     ]
     for (const [request, status, scimType] of cases) await refused(request, status, scimType)
     const few = await operator(server, `roles-viewer-${database.name}`, ['internal_role_mgt_view'])

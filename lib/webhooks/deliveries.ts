@@ -1,10 +1,10 @@
 /** What has to reach the webhooks, as rows of `delivery/rows.ts`. */
 import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { type Page, type Paged, pageOf } from '../database/page.ts'
 import type { WebhookDeliveryTable } from '../database/schema.ts'
 import { nobody, undelivered } from '../delivery/rows.ts'
 import { abandonedAfter } from '../delivery/sender.ts'
-import { type Page, type Paged, pageOf } from '../database/page.ts'
 
 export type WebhookDelivery = WebhookDeliveryTable
 
