@@ -809,7 +809,7 @@ for (const database of databases) {
                 expect([endpoint, method, status < 500]).toEqual([endpoint, method, true])
               }
             }
-            expect((await browser.get(`/commonauth?${encoded}`)).status).toBe(404)
+            expect((await browser.get(`/commonauth?${encoded}`)).status).toBe(405)
             return [
               await post('application/json', JSON.stringify(login)),
               await post('text/plain', encoded),

@@ -1,6 +1,7 @@
 /**
- * Who may change an application that has power of its own: those who hold what it uses (invariant 14). That is the
- * permission to impersonate, and, of a client that gets tokens for itself, every scope it is authorized for.
+ * Who may change an application that has power of its own: those who hold what it uses (invariant 14). That are the
+ * scopes of this server's own APIs, the permission to impersonate among them, and, of a client that gets tokens for
+ * itself, every scope it is authorized for.
  */
 import type { Db } from '../database/connect.ts'
 import type { Caller } from './caller.ts'
@@ -22,9 +23,12 @@ const givesOwnTokens = (grant: unknown): boolean =>
 const hasOwnTokens = (oidc: Settings): boolean =>
   Array.isArray(oidc?.grantTypes) && oidc.grantTypes.some(givesOwnTokens)
 
+/** A scope of our own APIs: what nobody else can define. */
+const isOfThisServer = (scope: string): boolean => scope.startsWith('internal_')
+
 /**
- * The permissions that `caller` lacks to change the application, whose settings are and are to be those: every
- * impersonation scope that it is authorized for, every scope at all when it gets tokens for itself.
+ * The permissions that `caller` lacks to change the application, whose settings are and are to be those: every scope
+ * of our own APIs that it is authorized for, every scope at all when it gets tokens for itself.
  * One that may ask for subject tokens and is authorized for none needs one of those that exist at all.
  */
 export const lacksToChange = async (
@@ -41,7 +45,8 @@ export const lacksToChange = async (
         .execute()
     : []
   const authorized = all.filter(({ name }) => impersonationScopes.has(name))
-  const used = application.settings.some(hasOwnTokens) ? all : authorized
+  // where a callback leads, there the tokens of everybody go who signs in, an administrator's too
+  const used = application.settings.some(hasOwnTokens) ? all : all.filter(({ name }) => isOfThisServer(name))
   const lacking = used.filter(({ name }) => !caller.may(name)).map(({ name }) => name)
   const subjectToken = application.settings.some(hasSubjectToken)
   if (lacking.length > 0 || authorized.length > 0 || !subjectToken) return lacking

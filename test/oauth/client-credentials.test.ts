@@ -73,10 +73,15 @@ describe.each(databases)('client_credentials on $name', (database) => {
         string,
         unknown
       >
-    const model = await read(quiet)
+    const model = (await (await server.send('GET', pathOf(quiet))).json()) as Record<string, unknown>
     expect(model.clientSecret).toBe(quiet.clientSecret)
-    // neither may he become the client that has them, nor give it the grant
-    expect((await read(client)).clientSecret).toBeUndefined()
+    // neither may he become the client that has them, nor give it the grant, nor send its codes elsewhere
+    for (const one of [client, quiet]) expect((await read(one)).clientSecret).toBeUndefined()
+    const elsewhere = { ...model, callbackURLs: ['https://elsewhere.example/cb'] }
+    const led = await nothingElse(db, {}, () =>
+      server.send('PUT', pathOf(quiet), elsewhere, { Authorization }),
+    )
+    expect(led.result.status).toBe(403)
     const { result } = await nothingElse(db, {}, () =>
       server.send('PUT', pathOf(quiet), { ...model, grantTypes: ['client_credentials'] }, { Authorization }),
     )

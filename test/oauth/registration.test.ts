@@ -494,6 +494,8 @@ for (const database of databases) {
         const remover = await operator(server, 'Remover', [
           'internal_dcr_delete',
           'internal_user_impersonate',
+          'internal_user_mgt_list',
+          'internal_user_mgt_view',
         ])
         const gone = await server.send('DELETE', `${path}/${scenario.clientId}`, undefined, remover)
         expect(gone.status).toBe(204)
