@@ -519,7 +519,6 @@ create index audit_target on audit (target, at) where position is not null and t
 create index audit_actor on audit (actor_id, at) where position is not null and actor_id <> initiator;
 create index audit_subject on audit (subject_id, at) where position is not null and subject_id <> initiator and subject_id <> target;
 create index audit_application on audit (application_id, at) where position is not null and application_id is not null;
-create index audit_organization on audit (organization_id, at) where position is not null and organization_id is not null;
 create index audit_impersonation on audit (impersonation_id, at) where position is not null and impersonation_id is not null;
 create index audit_trace on audit (trace_id, at) where position is not null;
 

@@ -1,5 +1,4 @@
 /** Colours of a terminal, for the commands that people read. */
-import { stripVTControlCharacters } from 'node:util'
 import type { Environment } from '../config.ts'
 
 const codes = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 } as const
@@ -17,6 +16,6 @@ export const paintFor = ({ variables }: Environment, stream: { readonly isTTY?: 
 
 /** What others wrote, without what a terminal would obey. */
 export const harmless = (text: string): string =>
-  stripVTControlCharacters(text).replace(/[\p{Cc}\p{Bidi_Control}]/gu, (character) =>
+  Bun.stripANSI(text).replace(/[\p{Cc}\p{Bidi_Control}]/gu, (character) =>
     character === '\n' ? character : ' ',
   )

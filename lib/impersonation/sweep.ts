@@ -148,21 +148,19 @@ const everything = async (db: Db, revision: number, enabled: boolean, memory: Me
   }
 }
 
-/** Those that were authorized since then. */
-const madeSince = async (db: Db, milliseconds: number): Promise<readonly Unsettled[]> => {
-  const ids = await db
+/**
+ * Impersonators who began since then and were not looked at yet. What those did who were looked at was decided at the
+ * same revision and version, or one of these has changed.
+ */
+const newcomers = async (db: Db, milliseconds: number, known: ReadonlyMap<string, unknown>) => {
+  const rows = await db
     .selectFrom('impersonation')
-    .select('lineage_id as id')
+    .select('impersonator_id as id')
+    .distinct()
     .where('id', '>', idsFrom(new Date(milliseconds)))
     .where('lineage_id', 'is not', null)
-    .$narrowType<{ id: string }>()
     .execute()
-  const rows: Unsettled[] = []
-  for (let at = 0; at < ids.length; at += page) {
-    const some = ids.slice(at, at + page).map(({ id }) => id)
-    rows.push(...(await open(db).where('lineage.id', 'in', some).execute()))
-  }
-  return rows
+  return rows.flatMap(({ id }) => (known.has(id) ? [] : [id]))
 }
 
 /** Impersonators whose roles, groups or status changed since they were looked at. */
@@ -183,7 +181,7 @@ const changed = async (
   return ids.filter((id) => found.get(id) !== versions.get(id))
 }
 
-/** Looks at all that live when something changed or it is time, else at what is new and at whom something changed for. */
+/** Looks at all that live when something changed or it is time, else at who is new and for whom something changed. */
 export const endUnacceptable = async (
   db: Db,
   enabled: boolean,
@@ -202,8 +200,11 @@ export const endUnacceptable = async (
     memory.wholeTook = performance.now() - began
     return ended
   }
-  const others = await changed(db, memory.versions)
-  const rows = [...(await madeSince(db, memory.seenAt - overlapMilliseconds))]
+  const others = [
+    ...(await changed(db, memory.versions)),
+    ...(await newcomers(db, memory.seenAt - overlapMilliseconds, memory.versions)),
+  ]
+  const rows: Unsettled[] = []
   for (let at = 0; at < others.length; at += page) {
     const some = others.slice(at, at + page)
     rows.push(
