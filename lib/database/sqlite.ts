@@ -34,6 +34,8 @@ export const openSqlite = (path: string, options: { readonly readonly: boolean }
   // what a savepoint may have to undo is kept in memory: a file for it would be written, page by page, at every commit
   database.exec('pragma temp_store = memory')
   if (!options.readonly) database.exec(`pragma journal_size_limit = ${longestLog}`)
+  // in pages of 4 KiB: a checkpoint writes a page once, however often it changed since the last one
+  if (!options.readonly) database.exec('pragma wal_autocheckpoint = 4000')
   return database
 }
 
