@@ -2,6 +2,7 @@
  * The audit trail. An event is a row written in the commit of what it records, and afterwards a line of audit.log.
  * This file owns the table of events and the line's format; lib/journal.ts moves rows to lines.
  */
+import { sealedColumns } from './audit/chain.ts'
 import { type Write, write } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
 import { insertingMany } from './database/prepared.ts'
@@ -161,24 +162,7 @@ export const auditWriter = (db: Db) => {
   return made
 }
 
-const insertRows = insertingMany('audit', [
-  'id',
-  'at',
-  'event',
-  'action',
-  'initiator',
-  'target',
-  'data',
-  'outcome',
-  'actor_id',
-  'subject_id',
-  'application_id',
-  'organization_id',
-  'impersonation_id',
-  'trace_id',
-  'writer',
-  'line_at',
-])
+const insertRows = insertingMany('audit', [...sealedColumns, 'writer', 'line_at'])
 
 const rowOf = (entry: AuditEntry, at: string, trace: Trace, writer: string): AuditTable => ({
   id: Bun.randomUUIDv7(),

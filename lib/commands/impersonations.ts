@@ -1,7 +1,7 @@
 /** `mayact impersonations list|end`: through the running server where SQLite has one, on the database otherwise. */
 import type { Config } from '../config.ts'
-import { close, readRevision } from '../database/commit.ts'
-import { connect, type Db } from '../database/connect.ts'
+import { readRevision } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
 import { rootOrganization } from '../database/migrate.ts'
 import { systemCaller } from '../directory/caller.ts'
 import { Lost } from '../directory/change.ts'
@@ -13,9 +13,9 @@ import {
   type ListedImpersonation,
   listImpersonations,
 } from '../impersonation/list.ts'
-import { askServer, type ServerTasks } from './control.ts'
+import type { ServerTasks } from './control.ts'
 import { configure, type Invocation, Misuse } from './invocation.ts'
-import { located } from './located.ts'
+import { doTask } from './task.ts'
 
 /** How many are listed; the API has pages. */
 const most = 1_000
@@ -53,18 +53,8 @@ export const impersonationTasks = (db: Db): ServerTasks => ({
   },
 })
 
-const ask = async (config: Config, asked: Asked): Promise<unknown> => {
-  if (config.database.type === 'sqlite') {
-    const answer = await askServer(config.dataDirectory, '/impersonations', JSON.stringify(asked))
-    if (answer !== undefined) return JSON.parse(answer)
-  }
-  const db = await located(config, () => connect(config.database))
-  try {
-    return await perform(db, asked)
-  } finally {
-    await close(db)
-  }
-}
+const ask = (config: Config, asked: Asked): Promise<unknown> =>
+  doTask(config, '/impersonations', asked, perform)
 
 const valued = ['--impersonator', '--subject', '--application', '--state', '--reason'] as const
 

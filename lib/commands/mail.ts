@@ -1,15 +1,15 @@
 /** `mayact mail list|retry`: through the running server where SQLite has one, on the database otherwise. */
 import type { Config } from '../config.ts'
-import { close, readRevision } from '../database/commit.ts'
-import { connect, type Db } from '../database/connect.ts'
+import { readRevision } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
 import { rootOrganization } from '../database/migrate.ts'
 import { systemCaller } from '../directory/caller.ts'
 import { Lost } from '../directory/change.ts'
 import { listMail, type MailState, mailStates, type ShownMail, shownMail } from '../email/outbox-list.ts'
 import { retryFailedMail, retryMail } from '../email/retry.ts'
-import { askServer, type ServerTasks } from './control.ts'
+import type { ServerTasks } from './control.ts'
 import { configure, type Invocation, Misuse } from './invocation.ts'
-import { located } from './located.ts'
+import { doTask } from './task.ts'
 
 /** How many are listed; the API has pages. */
 const most = 1_000
@@ -45,18 +45,7 @@ export const mailTasks = (db: Db): ServerTasks => ({
   },
 })
 
-const ask = async (config: Config, asked: Asked): Promise<unknown> => {
-  if (config.database.type === 'sqlite') {
-    const answer = await askServer(config.dataDirectory, '/mail', JSON.stringify(asked))
-    if (answer !== undefined) return JSON.parse(answer)
-  }
-  const db = await located(config, () => connect(config.database))
-  try {
-    return await perform(db, asked)
-  } finally {
-    await close(db)
-  }
-}
+const ask = (config: Config, asked: Asked): Promise<unknown> => doTask(config, '/mail', asked, perform)
 
 /** What a terminal must not obey. */
 const harmless = (text: string) => text.replace(/[\p{Cc}\p{Cf}]/gu, '?')

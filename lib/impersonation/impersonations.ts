@@ -6,7 +6,6 @@ import { record, type Trace } from '../audit.ts'
 import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting, prepared } from '../database/prepared.ts'
-import { impersonationRefusals } from '../metrics.ts'
 import { mintImpersonatedAccessToken } from '../tokens/access-token.ts'
 import { type Approval, type Approved, redeemApproval } from '../tokens/approval.ts'
 import { type Claims, wholeSecond } from '../tokens/claims.ts'
@@ -14,9 +13,9 @@ import type { Issuer, Minted } from '../tokens/issuer.ts'
 import { beginLineage, lineageAlive } from '../tokens/lineage.ts'
 import { mintSubjectToken } from '../tokens/subject-token.ts'
 import { type Confirmation, type FoundToken, randomValue, storeToken } from '../tokens/token.ts'
-import type { Asked, Refused } from './decide.ts'
 import { newId } from './ids.ts'
 import { type MailOrigin, startedNotice } from './notification.ts'
+import { saidData } from './said.ts'
 
 export interface Lifetimes {
   /** Seconds of a user's access token where the application sets none. */
@@ -89,27 +88,13 @@ const mintRefreshToken = (
   return { value, id, expiresAt, writes: [row] }
 }
 
-/** What was said of it, in audit rows; nothing where nothing was said. */
-const saidOf = ({ reason, ticket }: Pick<Asked, 'reason' | 'ticket'>) => ({
-  ...(reason === undefined ? {} : { impersonationReason: reason }),
-  ...(ticket === undefined ? {} : { impersonationTicket: ticket }),
-})
-
-type RefusedRequest = Omit<Asked, 'sessionId' | 'revision'>
-
-interface RefusalPlace {
-  readonly applicationId?: string | undefined
-  readonly organizationId: string
-  readonly impersonationId?: string | undefined
-}
-
 const auditData = (approval: Approval, impersonationId: string) => ({
   clientId: approval.application.clientId,
   subject: approval.subject.id,
   impersonator: approval.actor.id,
   scope: approval.scopes.join(' '),
   impersonation: impersonationId,
-  ...saidOf(approval),
+  ...saidData(approval),
 })
 
 const auditPeople = (approval: Approval, impersonationId: string) => ({
@@ -268,97 +253,4 @@ export const startImpersonation = async (
       ...notice.writes,
     ],
   }
-}
-
-/** What was asked for and refused, kept as an impersonation that never was; nothing where nobody has the id asked for. */
-const refusedOne = (
-  db: Db,
-  id: string,
-  asked: RefusedRequest,
-  refused: Omit<Refused, 'error'>,
-  place: RefusalPlace & { readonly applicationId: string },
-  now: Date,
-): Write => {
-  const at = now.toISOString()
-  const refusal = `${refused.validator}: ${refused.code}`
-  const scopes = asked.requestedScopes.toSorted().join(' ')
-  return write(
-    db
-      .insertInto('impersonation')
-      .columns([
-        'id',
-        'application_id',
-        'client_id',
-        'organization_id',
-        'impersonator_id',
-        'subject_id',
-        'scopes',
-        'reason',
-        'ticket',
-        'state',
-        'authorized_at',
-        'refused_at',
-        'refusal',
-      ])
-      .expression((eb) =>
-        eb
-          .selectFrom('account')
-          .select([
-            eb.val(id).as('id'),
-            eb.val(place.applicationId).as('application_id'),
-            eb.val(asked.clientId).as('client_id'),
-            eb.val(place.organizationId).as('organization_id'),
-            eb.val(asked.impersonatorId).as('impersonator_id'),
-            'account.id as subject_id',
-            eb.val(scopes).as('scopes'),
-            eb.val(asked.reason ?? null).as('reason'),
-            eb.val(asked.ticket ?? null).as('ticket'),
-            eb.val('refused').as('state'),
-            eb.val(at).as('authorized_at'),
-            eb.val(at).as('refused_at'),
-            eb.val(refusal).as('refusal'),
-          ])
-          .where('account.id', '=', asked.subjectId),
-      ),
-  )
-}
-
-/**
- * The audit row of a refusal: the true reason, which the client never hears. A refused authorization is kept as an
- * impersonation as well; at the exchange there is one already.
- */
-export const recordRefusal = (
-  db: Db,
-  asked: RefusedRequest,
-  refused: Omit<Refused, 'error'>,
-  place: RefusalPlace,
-  trace: Trace,
-  now: Date,
-): readonly Write[] => {
-  impersonationRefusals.add(refused.validator, asked.phase)
-  const { applicationId } = place
-  const isNew = place.impersonationId === undefined && applicationId !== undefined
-  const impersonationId = isNew ? newId(now) : place.impersonationId
-  const row = record(db, now, trace, {
-    event: 'impersonation-refused',
-    initiator: asked.impersonatorId,
-    target: asked.subjectId,
-    data: {
-      clientId: asked.clientId,
-      subject: asked.subjectId,
-      impersonator: asked.impersonatorId,
-      phase: asked.phase,
-      validator: refused.validator,
-      reason: refused.code,
-      ...saidOf(asked),
-    },
-    outcome: 'Refused',
-    actorId: asked.impersonatorId,
-    subjectId: asked.subjectId,
-    ...place,
-    impersonationId,
-  })
-  return isNew && impersonationId !== undefined
-    ? [refusedOne(db, impersonationId, asked, refused, { ...place, applicationId }, now), row]
-    : [row]
 }

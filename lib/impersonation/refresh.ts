@@ -11,13 +11,9 @@ import { lineageAlive } from '../tokens/lineage.ts'
 import type { Confirmation, FoundToken } from '../tokens/token.ts'
 import { type ClaimsContributor, ContributionFailed, contributedClaims } from './contributed-claims.ts'
 import { type DecideNeeds, decide, type Refused } from './decide.ts'
-import {
-  accessSeconds,
-  earlier,
-  type ImpersonationNeeds,
-  plusSeconds,
-  recordRefusal,
-} from './impersonations.ts'
+import { accessSeconds, earlier, type ImpersonationNeeds, plusSeconds } from './impersonations.ts'
+import { recordRefusal } from './refusal.ts'
+import { saidBefore } from './said.ts'
 
 export interface RefreshImpersonationNeeds extends DecideNeeds, ImpersonationNeeds {
   /** Further claims of the access token. */
@@ -63,8 +59,7 @@ export const refreshImpersonation = async (
     clientId: refreshToken.clientId,
     requestedScopes: refreshToken.scopes.filter((scope) => scopes.includes(scope)),
     sessionId: refreshToken.sessionId ?? '',
-    reason: refreshToken.reason,
-    ticket: refreshToken.ticket,
+    ...(await saidBefore(db, impersonationId)),
   } as const
   const place = {
     applicationId: refreshToken.applicationId,

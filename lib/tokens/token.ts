@@ -70,9 +70,6 @@ export interface FoundToken extends Token {
   readonly spentAt: string | null
   /** When the impersonation was started by exchanging its subject token. */
   readonly startedAt: string | null
-  /** What the impersonator said, when he asked for the impersonation. */
-  readonly reason: string | undefined
-  readonly ticket: string | undefined
   readonly lineageEndsAt: Date
   /** When its lineage, not that of its session, was ended. */
   readonly lineageEndedAt: string | null
@@ -165,12 +162,6 @@ const select = (db: Db) =>
       >`(select started_at from impersonation where impersonation.id = token.impersonation_id)`.as(
         'started_at',
       ),
-      sql<
-        string | null
-      >`(select reason from impersonation where impersonation.id = token.impersonation_id)`.as('reason'),
-      sql<
-        string | null
-      >`(select ticket from impersonation where impersonation.id = token.impersonation_id)`.as('ticket'),
       // a lineage whose session is not to be found is dead, too
       sql<number>`(select case when lineage.session_id is null or exists (select 1 from lineage as parent where parent.id = lineage.session_id and parent.ended_at is null) then 1 else 0 end from lineage where lineage.id = token.lineage_id)`.as(
         'session_alive',
@@ -227,8 +218,6 @@ export const findTokens = async (
         expired,
         alive: !expired && row.ended_at === null && row.ends_at > instant && Number(row.session_alive) === 1,
         startedAt: row.started_at,
-        reason: row.reason ?? undefined,
-        ticket: row.ticket ?? undefined,
         lineageEndsAt: new Date(row.ends_at),
         lineageEndedAt: row.ended_at,
       }

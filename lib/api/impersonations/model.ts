@@ -103,3 +103,12 @@ export const shownDetails = (impersonation: ListedImpersonation, details: Impers
   ...details,
   tokens: details.tokens.map(present),
 })
+
+/** The time and the page that a list is asked for, as the document says it. */
+export const timeAndPage = () => ({
+  from: z.iso.datetime({ offset: true }).optional().describe('Authorized then or later'),
+  to: z.iso.datetime({ offset: true }).optional().describe('Authorized before then'),
+  limit: z.string().optional().describe('20 unless said, at most 100'),
+  after: z.string().optional().describe('The cursor of a link'),
+  before: z.string().optional().describe('The cursor of a link'),
+})

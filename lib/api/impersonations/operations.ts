@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import type { Operation } from '../../access/operation.ts'
 import { impersonationStates } from '../../impersonation/list.ts'
-import { detailsSchema, endBody, endManyBody, impersonationSchema } from './model.ts'
+import { detailsSchema, endBody, endManyBody, impersonationSchema, timeAndPage } from './model.ts'
 
 const tag = 'Impersonations'
 const unknown = { description: 'No impersonation of this organization (IMP-60002).' }
@@ -17,11 +17,7 @@ export const list = (): Operation => ({
     application: z.string().optional().describe("The application's id"),
     organization: z.string().optional().describe("The organization's id"),
     state: z.enum(impersonationStates).optional(),
-    from: z.iso.datetime({ offset: true }).optional().describe('Authorized then or later'),
-    to: z.iso.datetime({ offset: true }).optional().describe('Authorized before then'),
-    limit: z.string().optional().describe('20 unless said, at most 100'),
-    after: z.string().optional().describe('The cursor of a link'),
-    before: z.string().optional().describe('The cursor of a link'),
+    ...timeAndPage(),
   }),
   answers: {
     200: {

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import type { Operation } from '../../access/operation.ts'
 import { impersonationStates } from '../../impersonation/list.ts'
-import { endBody } from '../impersonations/model.ts'
+import { endBody, timeAndPage } from '../impersonations/model.ts'
 import { ownImpersonationSchema } from './impersonation-model.ts'
 
 const tag = 'Own impersonations'
@@ -22,11 +22,7 @@ export const list = (): Operation => ({
     impersonator: z.string().optional().describe("The impersonator's id"),
     application: z.string().optional().describe("The application's id"),
     state: z.enum(impersonationStates).exclude(['refused']).optional(),
-    from: z.iso.datetime({ offset: true }).optional().describe('Authorized then or later'),
-    to: z.iso.datetime({ offset: true }).optional().describe('Authorized before then'),
-    limit: z.string().optional().describe('20 unless said, at most 100'),
-    after: z.string().optional().describe('The cursor of a link'),
-    before: z.string().optional().describe('The cursor of a link'),
+    ...timeAndPage(),
   }),
   answers: {
     200: {

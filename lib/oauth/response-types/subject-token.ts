@@ -3,12 +3,9 @@
  * `requested_subject`. The ID token names him; the subject token says for whom he may act.
  */
 import { type Asked, type DecideNeeds, decide, type Refused } from '../../impersonation/decide.ts'
-import {
-  beginImpersonation,
-  type ImpersonationNeeds,
-  recordRefusal,
-} from '../../impersonation/impersonations.ts'
+import { beginImpersonation, type ImpersonationNeeds } from '../../impersonation/impersonations.ts'
 import { type ReasonRules, readStated, type Stated } from '../../impersonation/reason.ts'
+import { recordRefusal } from '../../impersonation/refusal.ts'
 import { mintIdToken, type SignIn } from '../../tokens/id-token.ts'
 import { OAuthError } from '../error.ts'
 import { type AuthorizationRequest, answersWithIdToken, type ResponseType } from './response-type.ts'

@@ -1,0 +1,109 @@
+/** An impersonation that was refused: the true reason, in the audit trail and in the list, which the client never hears. */
+import { record, type Trace } from '../audit.ts'
+import { type Write, write } from '../database/commit.ts'
+import type { Db } from '../database/connect.ts'
+import { impersonationRefusals } from '../metrics.ts'
+import type { Asked, Refused } from './decide.ts'
+import { newId } from './ids.ts'
+import { saidData } from './said.ts'
+
+type RefusedRequest = Omit<Asked, 'sessionId' | 'revision'>
+
+interface RefusalPlace {
+  readonly applicationId?: string | undefined
+  readonly organizationId: string
+  readonly impersonationId?: string | undefined
+}
+
+/** What was asked for and refused, kept as an impersonation that never was; nothing where nobody has the id asked for. */
+const refusedOne = (
+  db: Db,
+  id: string,
+  asked: RefusedRequest,
+  refused: Omit<Refused, 'error'>,
+  place: RefusalPlace & { readonly applicationId: string },
+  now: Date,
+): Write => {
+  const at = now.toISOString()
+  const refusal = `${refused.validator}: ${refused.code}`
+  const scopes = asked.requestedScopes.toSorted().join(' ')
+  return write(
+    db
+      .insertInto('impersonation')
+      .columns([
+        'id',
+        'application_id',
+        'client_id',
+        'organization_id',
+        'impersonator_id',
+        'subject_id',
+        'scopes',
+        'reason',
+        'ticket',
+        'state',
+        'authorized_at',
+        'refused_at',
+        'refusal',
+      ])
+      .expression((eb) =>
+        eb
+          .selectFrom('account')
+          .select([
+            eb.val(id).as('id'),
+            eb.val(place.applicationId).as('application_id'),
+            eb.val(asked.clientId).as('client_id'),
+            eb.val(place.organizationId).as('organization_id'),
+            eb.val(asked.impersonatorId).as('impersonator_id'),
+            'account.id as subject_id',
+            eb.val(scopes).as('scopes'),
+            eb.val(asked.reason ?? null).as('reason'),
+            eb.val(asked.ticket ?? null).as('ticket'),
+            eb.val('refused').as('state'),
+            eb.val(at).as('authorized_at'),
+            eb.val(at).as('refused_at'),
+            eb.val(refusal).as('refusal'),
+          ])
+          .where('account.id', '=', asked.subjectId),
+      ),
+  )
+}
+
+/**
+ * The audit row of a refusal: the true reason, which the client never hears. A refused authorization is kept as an
+ * impersonation as well; at the exchange there is one already.
+ */
+export const recordRefusal = (
+  db: Db,
+  asked: RefusedRequest,
+  refused: Omit<Refused, 'error'>,
+  place: RefusalPlace,
+  trace: Trace,
+  now: Date,
+): readonly Write[] => {
+  impersonationRefusals.add(refused.validator, asked.phase)
+  const { applicationId } = place
+  const isNew = place.impersonationId === undefined && applicationId !== undefined
+  const impersonationId = isNew ? newId(now) : place.impersonationId
+  const row = record(db, now, trace, {
+    event: 'impersonation-refused',
+    initiator: asked.impersonatorId,
+    target: asked.subjectId,
+    data: {
+      clientId: asked.clientId,
+      subject: asked.subjectId,
+      impersonator: asked.impersonatorId,
+      phase: asked.phase,
+      validator: refused.validator,
+      reason: refused.code,
+      ...saidData(asked),
+    },
+    outcome: 'Refused',
+    actorId: asked.impersonatorId,
+    subjectId: asked.subjectId,
+    ...place,
+    impersonationId,
+  })
+  return isNew && impersonationId !== undefined
+    ? [refusedOne(db, impersonationId, asked, refused, { ...place, applicationId }, now), row]
+    : [row]
+}
