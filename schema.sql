@@ -219,11 +219,15 @@ create table lineage (
   settled_at text
 );
 
-create index lineage_session on lineage (session_id);
+-- impersonations are found by the indexes of their own table
+create index lineage_session on lineage (session_id) where kind <> 'impersonation' and session_id is not null;
 -- only what lives: nobody ends or lists what was ended
-create index lineage_account on lineage (account_id, application_id) where account_id is not null and ended_at is null;
-create index lineage_application on lineage (application_id) where application_id is not null and ended_at is null;
-create index lineage_ends on lineage (kind, ends_at);
+create index lineage_account on lineage (account_id, application_id)
+  where kind <> 'impersonation' and account_id is not null and ended_at is null;
+create index lineage_application on lineage (application_id)
+  where kind <> 'impersonation' and application_id is not null and ended_at is null;
+-- what is old; an impersonation is not before its end is recorded
+create index lineage_ends on lineage (kind, ends_at) where kind <> 'impersonation' or settled_at is not null;
 -- impersonations that are over or live, by when they end; and those that were ended, until that is recorded
 create index lineage_unsettled on lineage (ends_at) where kind = 'impersonation' and settled_at is null;
 create index lineage_ended on lineage (id) where kind = 'impersonation' and settled_at is null and ended_at is not null;

@@ -193,7 +193,7 @@ export const app = (needs: AppNeeds): App => {
       const url = new URL(incoming.url)
       const asked = incoming.headers.get('activityid')
       const trace: Trace = {
-        id: asked && /^[\w-]{8,64}$/.test(asked) ? asked : crypto.randomUUID(),
+        id: asked && /^[\w-]{8,64}$/.test(asked) ? asked : Bun.randomUUIDv7(),
         address: addressOf(peer, incoming.headers.get('x-forwarded-for')),
       }
       const host = incoming.headers.get('host')?.toLowerCase() ?? url.host

@@ -3,11 +3,14 @@
  * writes it, and one that a crash left over is taken over by whoever sweeps next. A crash between the line and its
  * mark repeats the line; it never loses one.
  */
+import type { Selectable } from 'kysely'
 import { jsonLine } from './audit/json-line.ts'
 import { type LogFileRules, logFile } from './audit/log-file.ts'
 import { auditLine, auditWriter, looks } from './audit.ts'
 import { commit, write } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
+import { prepared, rowsOf } from './database/prepared.ts'
+import type { Database } from './database/schema.ts'
 import type { Log } from './log.ts'
 import { auditEvents } from './metrics.ts'
 
@@ -16,6 +19,40 @@ const pauseMilliseconds = 100
 const sweepEvery = 10_000
 /** Rows of another process older than this are taken over. */
 const abandonedAfter = 60_000
+
+const unwritten = prepared<{ writer: string }, Selectable<Database['audit']>>((db, parameter) =>
+  db
+    .selectFrom('audit')
+    .selectAll()
+    .where('line_at', 'is', null)
+    .where('writer', '=', parameter('writer'))
+    .orderBy('id')
+    .limit(batch),
+)
+
+/** Rows of a statement: a few sizes, so that the database prepares few; the last row fills what is left over. */
+const marks = [8, 64, batch].map((size) => ({
+  size,
+  of: prepared<readonly string[], unknown>((db, value) =>
+    db
+      .updateTable('audit')
+      .set({ line_at: value(size) })
+      .where(
+        'id',
+        'in',
+        Array.from({ length: size }, (_, n) => value(n)),
+      ),
+  ),
+}))
+
+/** The update that says that these rows, at least one and at most a batch, have their lines. */
+const marking = (db: Db, rows: readonly { readonly id: string }[]) => {
+  const mark = marks.find(({ size }) => rows.length <= size)
+  const last = rows.at(-1)
+  if (!mark || !last) throw new Error(`${rows.length} rows are not a batch`)
+  const ids = Array.from({ length: mark.size }, (_, n) => (rows[n] ?? last).id)
+  return mark.of(db, [...ids, new Date().toISOString()])
+}
 
 export interface Journal {
   /** Writes what is there now; resolves when every row committed before the call has its line. */
@@ -50,23 +87,14 @@ export const startJournal = (db: Db, file: string, log: Log, rules: JournalRules
 
   const writeLines = async () => {
     for (;;) {
-      const rows = await db
-        .selectFrom('audit')
-        .selectAll()
-        .where('line_at', 'is', null)
-        .where('writer', '=', writer.id)
-        .orderBy('id')
-        .limit(batch)
-        .execute()
+      const rows = await rowsOf(db, unwritten(db, { writer: writer.id }))
       if (rows.length === 0) return
       const lines = rows.map((row) => `${lineOf(row)}\n`).join('')
       // on the disk before the row says that it is
       await target.append(lines, new Date(), (error) =>
         log.warn({ err: error, file }, 'the audit log could not be rotated; it grows on'),
       )
-      const ids = rows.map(({ id }) => id)
-      const marked = db.updateTable('audit').set({ line_at: new Date().toISOString() }).where('id', 'in', ids)
-      await commit(db, [write(marked)])
+      await commit(db, [write(marking(db, rows))])
       for (const { action, outcome } of rows) auditEvents.add(action, outcome)
       if (rows.length < batch) return
     }

@@ -1,6 +1,6 @@
 /** What housekeeping removes, what it leaves, and that two processes do it at once, on both databases. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { commit, type Write, write } from '../lib/database/commit.ts'
+import { commit, exactly, type Write, write } from '../lib/database/commit.ts'
 import { connect, type Db } from '../lib/database/connect.ts'
 import { startHousekeeper } from '../lib/housekeeping/housekeeper.ts'
 import { createLog } from '../lib/log.ts'
@@ -13,8 +13,23 @@ const ago = (days: number) => new Date(now.getTime() - days * day).toISOString()
 const log = createLog({ level: 'silent', format: 'text' })
 const never = { now: () => now, everyMilliseconds: 2 ** 30 }
 
-const lineage = (db: Db, id: string, kind: string, endsAt: string, sessionId: string | null = null) =>
-  write(db.insertInto('lineage').values({ id, kind, session_id: sessionId, ends_at: endsAt }))
+interface OfLineage {
+  readonly sessionId?: string
+  readonly accountId?: string
+  readonly settledAt?: string
+}
+
+const lineage = (db: Db, id: string, kind: string, endsAt: string, more: OfLineage = {}) =>
+  write(
+    db.insertInto('lineage').values({
+      id,
+      kind,
+      session_id: more.sessionId ?? null,
+      account_id: more.accountId ?? null,
+      ends_at: endsAt,
+      settled_at: more.settledAt ?? null,
+    }),
+  )
 
 const session = (db: Db, id: string, accountId: string, endsAt: string) =>
   write(
@@ -29,7 +44,8 @@ const session = (db: Db, id: string, accountId: string, endsAt: string) =>
     }),
   )
 
-const impersonation = (db: Db, id: string) =>
+/** One whose end is recorded, or that is open. */
+const impersonation = (db: Db, id: string, state: 'open' | 'expired' = 'expired', impersonator = 'i') =>
   write(
     db.insertInto('impersonation').values({
       id,
@@ -37,9 +53,10 @@ const impersonation = (db: Db, id: string) =>
       application_id: 'a',
       client_id: 'c',
       organization_id: 'o',
-      impersonator_id: 'i',
+      impersonator_id: impersonator,
       subject_id: 's',
       scopes: '',
+      state,
       authorized_at: ago(40),
     }),
   )
@@ -167,19 +184,19 @@ for (const database of databases) {
         lineage(db, 'session-old', 'session', ago(3)),
         session(db, 'session-old', accountId, ago(4)),
         // its own end is long past, but what began in it goes on
-        lineage(db, 'session-parent', 'session', ago(3)),
+        lineage(db, 'session-parent', 'session', ago(3), { accountId }),
         session(db, 'session-parent', accountId, ago(4)),
-        lineage(db, 'long', 'impersonation', ago(-1), 'session-parent'),
-        impersonation(db, 'long'),
+        lineage(db, 'long', 'impersonation', ago(-1), { sessionId: 'session-parent' }),
+        impersonation(db, 'long', 'open', accountId),
         // something that lives three days past its session
         lineage(db, 'session-token', 'session', ago(3)),
         session(db, 'session-token', accountId, ago(4)),
         token(db, 'live', 'session-token', ago(-1)),
       )
       await put(
-        lineage(db, 'recent', 'impersonation', ago(29), 'session-old'),
+        lineage(db, 'recent', 'impersonation', ago(29), { sessionId: 'session-old', settledAt: ago(29) }),
         impersonation(db, 'recent'),
-        lineage(db, 'gone', 'impersonation', ago(31), 'session-live'),
+        lineage(db, 'gone', 'impersonation', ago(31), { sessionId: 'session-live', settledAt: ago(31) }),
         impersonation(db, 'gone'),
         token(db, 'gone-1', 'gone', ago(31)),
         token(db, 'expired-today', 'session-live', ago(0.9)),
@@ -223,8 +240,8 @@ for (const database of databases) {
       expect(await housekeeper.tidy()).toBeGreaterThan(0)
       expect(await hashes()).toEqual(['expired-today', 'live'])
       expect(await ids('impersonation')).toEqual(['long', 'recent'])
-      // `recent` can still be listed with the session that it began in
-      const left = ['session-idle', 'session-live', 'session-old', 'session-parent', 'session-token']
+      // of `recent` its own row says how it ended: its session may go
+      const left = ['session-idle', 'session-live', 'session-parent', 'session-token']
       expect(await ids('session')).toEqual(left)
       expect(await ids('lineage')).toEqual(['long', 'recent', ...left])
       expect(await ids('interaction')).toEqual(['open', 'told'])
@@ -236,6 +253,14 @@ for (const database of databases) {
       expect(await housekeeper.tidy()).toBe(0)
       await housekeeper.stop()
 
+      const settled = db
+        .updateTable('lineage')
+        .set({ settled_at: ago(-1) })
+        .where('id', '=', 'long')
+      await put(
+        exactly(1, settled),
+        exactly(1, db.updateTable('impersonation').set({ state: 'expired' }).where('id', '=', 'long')),
+      )
       const later = startHousekeeper(db, log, { ...never, now: () => new Date(now.getTime() + 40 * day) })
       await later.tidy()
       await later.stop()

@@ -10,8 +10,17 @@ import { sql } from 'kysely'
 import { commit, exactly, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { leaseOf } from '../database/lease.ts'
+import { prepared, rowsOf } from '../database/prepared.ts'
 import type { Log } from '../log.ts'
-import { genesis, type Head, nextLink, type Statement, sealedColumns, statementType } from './chain.ts'
+import {
+  genesis,
+  type Head,
+  nextLink,
+  type SealedRow,
+  type Statement,
+  sealedColumns,
+  statementType,
+} from './chain.ts'
 
 const pauseMilliseconds = 500
 /** Rows of one commit: each is a pause of a few milliseconds for everybody else on SQLite. */
@@ -33,6 +42,43 @@ export interface Sealer {
   flush(): Promise<void>
   /** Seals, signs, gives the lease back and ends. */
   stop(): Promise<void>
+}
+
+interface Place extends Head {
+  readonly id: string
+}
+
+/** Rows of a statement. A few sizes, so that the database prepares few statements; the last row fills what is left over. */
+const sizes = [8, 64, batch] as const
+
+const statements = sizes.map((size) => ({
+  size,
+  of: prepared<readonly (string | number)[], unknown>((db, value) => {
+    const places = Array.from(
+      { length: size },
+      (_, n) =>
+        sql`(cast(${value(n * 3)} as text), cast(${value(n * 3 + 1)} as integer), cast(${value(n * 3 + 2)} as text))`,
+    )
+    const query = sql`with place (id, position, link) as (values ${sql.join(places)})
+      update audit set position = place.position, link = place.link from place where audit.id = place.id and audit.position is null`
+    return { compile: () => query.compile(db) }
+  }),
+}))
+
+const unsealed = prepared<object, SealedRow>((db) =>
+  db.selectFrom('audit').select(sealedColumns).where('position', 'is', null).orderBy('id').limit(batch),
+)
+
+/** The update that gives these rows, at least one and at most a batch, their places. */
+const sealing = (db: Db, places: readonly Place[]) => {
+  const statement = statements.find(({ size }) => places.length <= size)
+  const last = places.at(-1)
+  if (!statement || !last) throw new Error(`${places.length} rows are not a batch`)
+  const filled = [...places, ...Array.from({ length: statement.size - places.length }, () => last)]
+  return statement.of(
+    db,
+    filled.flatMap(({ id, position, link }) => [id, position, link]),
+  )
 }
 
 /** The end of the chain as the database has it: its last row, or the last checkpoint when no row is left. */
@@ -65,25 +111,14 @@ export const startSealer = ({ db, log, file, sign }: SealerNeeds): Sealer => {
   let signedPosition: number | undefined
 
   const sealBatch = async (from: Head): Promise<Head | undefined> => {
-    const rows = await db
-      .selectFrom('audit')
-      .select(sealedColumns)
-      .where('position', 'is', null)
-      .orderBy('id')
-      .limit(batch)
-      .execute()
+    const rows = await rowsOf(db, unsealed(db, {}))
     if (rows.length === 0) return undefined
     let place = from
     const places = rows.map((row) => {
       place = { position: place.position + 1, link: nextLink(place, row) }
-      return sql`(cast(${row.id} as text), cast(${place.position} as integer), cast(${place.link} as text))`
+      return { id: row.id, ...place }
     })
-    const query = sql`with place (id, position, link) as (values ${sql.join(places)})
-      update audit set position = place.position, link = place.link from place where audit.id = place.id and audit.position is null`
-    const outcome = await commit(db, [
-      lease.held(),
-      exactly(rows.length, { compile: () => query.compile(db) }),
-    ])
+    const outcome = await commit(db, [lease.held(), exactly(rows.length, sealing(db, places))])
     if (outcome !== 'committed') {
       // somebody else seals, or a row went away: begin anew with what the database says
       head = undefined

@@ -4,6 +4,7 @@ import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import type { ApplicationRecord } from './application-records.ts'
 import { type Ending, endColumns } from './ending.ts'
+import { livingLineages, openImpersonations } from './living-lineages.ts'
 import { counted } from './population.ts'
 
 type Named = Pick<ApplicationRecord, 'id' | 'clientId' | 'organizationId'>
@@ -17,7 +18,7 @@ export const endIssued = (db: Db, { id, clientId }: Named, end: Ending, now: Dat
     db
       .updateTable('lineage')
       .set(endColumns(end, now))
-      .where('application_id', '=', id)
+      .where('id', 'in', livingLineages(db, { applicationId: id }))
       .where('ended_at', 'is', null),
   ),
   // literals, as the index has them
@@ -44,8 +45,7 @@ export const endImpersonations = (db: Db, id: string, end: Ending, now: Date): W
     db
       .updateTable('lineage')
       .set(endColumns(end, now))
-      .where('application_id', '=', id)
-      .where('kind', '=', 'impersonation')
+      .where('id', 'in', openImpersonations(db).where('impersonation.application_id', '=', id))
       .where('ended_at', 'is', null),
   )
 

@@ -2,9 +2,10 @@
  * What nothing needs any more, and the statements that remove it. Audit rows are not in here: they stay. Expired
  * tokens stay a day, so that an exchange can still say that they have expired; an impersonation stays thirty.
  */
-import { sql } from 'kysely'
+import { type ExpressionBuilder, type SqlBool, sql } from 'kysely'
 import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import type { Database } from '../database/schema.ts'
 import type { LineageKind } from '../tokens/lineage.ts'
 
 const day = 86_400_000
@@ -169,6 +170,27 @@ export interface Place {
   readonly id: string
 }
 
+/** What began in a session, and would be dead without it: `lineage` is the session's. */
+const begunIn = (eb: ExpressionBuilder<Database, 'lineage'>) =>
+  eb.or([
+    eb.exists(
+      eb
+        .selectFrom('lineage as child')
+        .select('child.id')
+        .whereRef('child.session_id', '=', 'lineage.id')
+        .where('child.kind', '<>', sql.lit('impersonation')),
+    ),
+    eb.exists(
+      eb
+        .selectFrom('impersonation')
+        .innerJoin('lineage as child', 'child.id', 'impersonation.lineage_id')
+        .select('child.id')
+        .whereRef('impersonation.impersonator_id', '=', 'lineage.account_id')
+        .where('impersonation.state', '=', 'open')
+        .whereRef('child.session_id', '=', 'lineage.id'),
+    ),
+  ])
+
 /**
  * The next old lineages of a kind behind `place`, and whether something needs them still: a token that hangs on one,
  * or a lineage that began in it, which would be dead without it.
@@ -189,18 +211,15 @@ export const oldLineages = (
           eb.exists(
             eb.selectFrom('token').select('token.hash').whereRef('token.lineage_id', '=', 'lineage.id'),
           ),
-          eb.exists(
-            eb
-              .selectFrom('lineage as child')
-              .select('child.id')
-              .whereRef('child.session_id', '=', 'lineage.id'),
-          ),
+          begunIn(eb),
         ])
         .as('needed'),
     ])
     .where('kind', '=', kind)
     .where('ends_at', '>=', place.endsAt)
     .where('ends_at', '<', before(now, kept[kind]))
+    // as the index has it
+    .where(sql<SqlBool>`(kind <> 'impersonation' or settled_at is not null)`)
     .where((eb) => eb.or([eb('ends_at', '>', place.endsAt), eb('id', '>', place.id)]))
     .orderBy('ends_at')
     .orderBy('id')
@@ -216,17 +235,6 @@ export const removeLineages = (db: Db, ids: readonly string[]): readonly Write[]
   return [
     write(db.deleteFrom('session').where('id', 'in', ids)),
     write(db.deleteFrom('impersonation').where('lineage_id', 'in', ids)),
-    write(
-      unneeded.where((eb) =>
-        eb.not(
-          eb.exists(
-            eb
-              .selectFrom('lineage as child')
-              .select('child.id')
-              .whereRef('child.session_id', '=', 'lineage.id'),
-          ),
-        ),
-      ),
-    ),
+    write(unneeded.where((eb) => eb.not(begunIn(eb)))),
   ]
 }

@@ -14,7 +14,7 @@ import { type End, endOf, settling, type Unsettled, unsettled } from './settle.t
 const batch = 100
 const page = 500
 /** Between two looks at all that live, when no revision says that something changed. */
-const wholeEveryMilliseconds = 5_000
+const wholeEveryMilliseconds = 30_000
 /** A look at all takes at most this part of the time. */
 const share = 20
 /** Ids are of when they were made, which is a while before they can be seen. */
@@ -209,7 +209,8 @@ export const endUnacceptable = async (
     const some = others.slice(at, at + page)
     rows.push(
       ...(await open(db)
-        .where('lineage.account_id', 'in', some)
+        .where('impersonation.impersonator_id', 'in', some)
+        .where('impersonation.state', '=', 'open')
         .where('lineage.ended_at', 'is', null)
         .execute()),
     )

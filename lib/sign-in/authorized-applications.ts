@@ -9,6 +9,7 @@ import { type Account, claimAccount } from '../directory/accounts.ts'
 import { endIssued } from '../directory/application-end.ts'
 import type { Caller } from '../directory/caller.ts'
 import { change } from '../directory/change.ts'
+import { livingLineages } from '../directory/living-lineages.ts'
 import { endAuthorizations } from '../tokens/lineage.ts'
 
 export interface AuthorizedApplication {
@@ -55,7 +56,7 @@ export const listAuthorizedApplications = async (
     )
     .select([...application, 'token.scopes'])
     .distinct()
-    .where('lineage.account_id', '=', accountId)
+    .where('lineage.id', 'in', livingLineages(db, { accountId }))
     .where('lineage.ended_at', 'is', null)
     .where('lineage.ends_at', '>', at)
     .where((eb) =>

@@ -129,7 +129,7 @@ export const endSessions = async (
   const told = await tellApplications(db, n, sessions, now)
   const ended = chunksOf(sessions).flatMap((chunk) => {
     const ids = chunk.map(({ id }) => id)
-    return [endLineagesOnce(db, ids, end, now), endImpersonationsIn(db, ids, end, now)]
+    return [endLineagesOnce(db, ids, end, now), endImpersonationsIn(db, chunk, end, now)]
   })
   return { writes: [...ended, ...told.writes], signedIn: told.signedIn }
 }

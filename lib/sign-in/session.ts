@@ -4,6 +4,7 @@ import type { Db } from '../database/connect.ts'
 import { prepared, rowsOf } from '../database/prepared.ts'
 import type { Account } from '../directory/accounts.ts'
 import { endColumns } from '../directory/ending.ts'
+import { openImpersonations } from '../directory/living-lineages.ts'
 import { beginLineage } from '../tokens/lineage.ts'
 import { hashOf, randomValue } from '../tokens/token.ts'
 
@@ -144,28 +145,32 @@ export const replaceSessions = (
   replaced: Replaced,
   { id }: Pick<Account, 'id'>,
   now: Date,
-): Write[] => [
-  write(
-    db
-      .updateTable('session')
-      .set({ ends_at: now.toISOString() })
-      .where('ends_at', '>', now.toISOString())
-      .where('id', 'in', replacedBy(db, replaced)),
-  ),
-  write(
-    db
-      .updateTable('lineage')
-      .set(endColumns({ by: id, reason: 'other-login' }, now))
-      .where('ended_at', 'is', null)
-      .where('id', 'in', replacedBy(db, replaced).where('session.account_id', '!=', id)),
-  ),
-  // dead with their session anyway: their own rows say so
-  write(
-    db
-      .updateTable('lineage')
-      .set(endColumns({ by: id, reason: 'other-login' }, now))
-      .where('ended_at', 'is', null)
-      .where('kind', '=', 'impersonation')
-      .where('session_id', 'in', replacedBy(db, replaced).where('session.account_id', '!=', id)),
-  ),
-]
+): Write[] => {
+  const others = replacedBy(db, replaced).where('session.account_id', '!=', id)
+  const impersonators = others.clearSelect().select('session.account_id')
+  return [
+    write(
+      db
+        .updateTable('session')
+        .set({ ends_at: now.toISOString() })
+        .where('ends_at', '>', now.toISOString())
+        .where('id', 'in', replacedBy(db, replaced)),
+    ),
+    write(
+      db
+        .updateTable('lineage')
+        .set(endColumns({ by: id, reason: 'other-login' }, now))
+        .where('ended_at', 'is', null)
+        .where('id', 'in', others),
+    ),
+    // dead with their session anyway: their own rows say so
+    write(
+      db
+        .updateTable('lineage')
+        .set(endColumns({ by: id, reason: 'other-login' }, now))
+        .where('ended_at', 'is', null)
+        .where('id', 'in', openImpersonations(db).where('impersonation.impersonator_id', 'in', impersonators))
+        .where('session_id', 'in', others),
+    ),
+  ]
+}

@@ -7,6 +7,7 @@ import { exactly, holds, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { inserting, prepared } from '../database/prepared.ts'
 import { type Ending, endColumns } from '../directory/ending.ts'
+import { livingLineages, openImpersonations } from '../directory/living-lineages.ts'
 
 /** `grant`: what one authorization gave, its code, access and refresh tokens. */
 export type LineageKind = 'session' | 'impersonation' | 'client' | 'grant'
@@ -84,8 +85,17 @@ export const endLineagesOnce = (db: Db, ids: readonly string[], end: Ending, now
  * Ends the impersonations that began in these sessions. They are dead with the session anyway; this says so in their own
  * rows. It goes behind the write that ends the sessions.
  */
-export const endImpersonationsIn = (db: Db, sessionIds: readonly string[], end: Ending, now: Date): Write =>
-  write(endingNow(db, end, now).where('session_id', 'in', sessionIds).where('kind', '=', 'impersonation'))
+export const endImpersonationsIn = (
+  db: Db,
+  sessions: readonly { readonly id: string; readonly accountId: string }[],
+  end: Ending,
+  now: Date,
+): Write => {
+  const impersonators = [...new Set(sessions.map(({ accountId }) => accountId))]
+  const theirs = openImpersonations(db).where('impersonation.impersonator_id', 'in', impersonators)
+  const ids = sessions.map(({ id }) => id)
+  return write(endingNow(db, end, now).where('id', 'in', theirs).where('session_id', 'in', ids))
+}
 
 /**
  * Ends every impersonation of that subject. It goes behind the write that changes the account, and reads it, as
@@ -93,15 +103,12 @@ export const endImpersonationsIn = (db: Db, sessionIds: readonly string[], end: 
  */
 export const endImpersonationsFor = (db: Db, subjectId: string, end: Ending, now: Date): Write =>
   write(
-    endingNow(db, end, now).where('id', 'in', (eb) =>
-      eb
-        .selectFrom('impersonation')
+    endingNow(db, end, now).where(
+      'id',
+      'in',
+      openImpersonations(db)
         .innerJoin('account', 'account.id', 'impersonation.subject_id')
-        .select('impersonation.lineage_id as id')
-        .where('impersonation.subject_id', '=', subjectId)
-        .where('impersonation.state', '=', 'open')
-        // only refused ones have none
-        .$narrowType<{ id: string }>(),
+        .where('impersonation.subject_id', '=', subjectId),
     ),
   )
 
@@ -117,22 +124,14 @@ export const endLineage = (db: Db, id: string, end: Ending, now: Date): Write =>
  */
 export const endLineagesOf = (db: Db, accountId: string, end: Ending, now: Date): Write =>
   write(
-    endingNow(db, end, now).where('id', 'in', (eb) =>
-      eb
-        .selectFrom('lineage as own')
-        .leftJoin('account', 'account.id', 'own.account_id')
-        .select('own.id')
-        .where('own.account_id', '=', accountId)
-        .where('own.ended_at', 'is', null)
-        .union(
-          eb
-            .selectFrom('impersonation')
-            .select('lineage_id as id')
-            .where('subject_id', '=', accountId)
-            .where('state', '=', 'open')
-            // only refused ones have none
-            .$narrowType<{ id: string }>(),
-        ),
+    endingNow(db, end, now).where(
+      'id',
+      'in',
+      livingLineages(db, { accountId }).union(
+        openImpersonations(db)
+          .leftJoin('account', 'account.id', 'impersonation.subject_id')
+          .where('impersonation.subject_id', '=', accountId),
+      ),
     ),
   )
 
@@ -146,9 +145,7 @@ export const endAuthorizations = (
   end: Ending,
   now: Date,
 ): readonly Write[] => [
-  write(
-    endingNow(db, end, now).where('account_id', '=', accountId).where('application_id', '=', applicationId),
-  ),
+  write(endingNow(db, end, now).where('id', 'in', livingLineages(db, { accountId, applicationId }))),
   write(
     db
       .updateTable('token')

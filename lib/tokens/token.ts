@@ -145,28 +145,20 @@ export const storeToken = (db: Db, value: string, token: Token): Write =>
     }),
   )
 
-/**
- * Sub-selects by key, not joins: SQLite's driver takes 2 µs for a row of them, and 18 µs for the same row of four tables.
- */
 const select = (db: Db) =>
   db
     .selectFrom('token')
+    .innerJoin('lineage', 'lineage.id', 'token.lineage_id')
+    .leftJoin('lineage as session', 'session.id', 'lineage.session_id')
+    .leftJoin('impersonation', 'impersonation.id', 'token.impersonation_id')
     .selectAll('token')
-    .select([
-      sql<string>`(select lineage.ends_at from lineage where lineage.id = token.lineage_id)`.as('ends_at'),
-      sql<string | null>`(select lineage.ended_at from lineage where lineage.id = token.lineage_id)`.as(
-        'ended_at',
-      ),
-      sql<
-        string | null
-      >`(select started_at from impersonation where impersonation.id = token.impersonation_id)`.as(
-        'started_at',
-      ),
-      // a lineage whose session is not to be found is dead, too
-      sql<number>`(select case when lineage.session_id is null or exists (select 1 from lineage as parent where parent.id = lineage.session_id and parent.ended_at is null) then 1 else 0 end from lineage where lineage.id = token.lineage_id)`.as(
+    .select(['lineage.ends_at', 'lineage.ended_at', 'impersonation.started_at'])
+    // a lineage whose session is not to be found is dead, too
+    .select(
+      sql<number>`case when lineage.session_id is null or (session.id is not null and session.ended_at is null) then 1 else 0 end`.as(
         'session_alive',
       ),
-    ])
+    )
 
 type Row = Awaited<ReturnType<ReturnType<typeof select>['execute']>>[number]
 
