@@ -3,7 +3,7 @@ import { record, type Trace } from '../audit.ts'
 import type { Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { requestedClaimNames } from '../sign-in/claims-request.ts'
-import { findConsent, rememberConsent } from '../sign-in/consent.ts'
+import { consentIs, findConsent, rememberConsent } from '../sign-in/consent.ts'
 import type { Session } from '../sign-in/session.ts'
 import type { CheckedRequest } from './authorization-request.ts'
 
@@ -23,15 +23,20 @@ export type Decision = 'approve' | 'approveAlways' | 'deny' | undefined
 export const isDecision = (text: string | undefined): text is NonNullable<Decision> =>
   text === 'approve' || text === 'approveAlways' || text === 'deny'
 
-/** Whether he has to be asked now. */
-export const needsConsent = async (db: Db, request: CheckedRequest, session: Session): Promise<boolean> => {
+/** Nothing when he has to be asked now; else the guards that he need not be when the answer is committed. */
+export const standingConsent = async (
+  db: Db,
+  request: CheckedRequest,
+  session: Session,
+): Promise<readonly Write[] | undefined> => {
   const { client, prompt, type } = request
-  if (prompt.has('consent')) return true
-  if (client.skipLoginConsent) return false
-  if (!type.consentIsKept) return true
+  if (prompt.has('consent')) return undefined
+  if (client.skipLoginConsent) return []
+  if (!type.consentIsKept) return undefined
   const key = { accountId: session.accountId, applicationId: client.id }
-  const given = await findConsent(db, key)
-  return given.size === 0 || consentItems(request).some((item) => !given.has(item))
+  const { items, kept } = await findConsent(db, key)
+  if (kept === undefined || items.size === 0) return undefined
+  return consentItems(request).every((item) => items.has(item)) ? [consentIs(db, key, kept)] : undefined
 }
 
 /** What a consent given for good leaves. */
@@ -45,7 +50,7 @@ export const rememberedConsent = async (
   const key = { accountId: session.accountId, applicationId: request.client.id }
   const items = consentItems(request)
   return [
-    rememberConsent(db, key, [...(await findConsent(db, key)), ...items], now),
+    rememberConsent(db, key, [...(await findConsent(db, key)).items, ...items], now),
     record(db, now, trace, {
       event: 'consent-given',
       initiator: session.accountId,

@@ -1,7 +1,7 @@
 /** The end of an authorization request: the response type decides, everything is committed at once, and then answered. */
 import type { Context } from 'hono'
 import { record, type Trace } from '../audit.ts'
-import { commit } from '../database/commit.ts'
+import { commit, type Write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { type Interaction, isOpen, type RequestSource, spend } from '../sign-in/interaction.ts'
 import { isUnspent, spendPushedRequest } from '../sign-in/pushed-request.ts'
@@ -26,6 +26,12 @@ export interface SettlementNeeds extends ReadNeeds {
 
 const tries = 3
 
+/** Why it may be answered: what he said on the page, or what stands still of what he said before. */
+export interface Said {
+  readonly decision?: Decision
+  readonly standing?: readonly Write[]
+}
+
 /** One of at most three tries to answer a request, at the place as it is now. */
 export interface Attempt {
   readonly place: Place
@@ -49,7 +55,7 @@ export const settlement = (needs: SettlementNeeds, respond: ReturnType<typeof au
     source: RequestSource,
     session: Session,
     interaction?: Interaction,
-    decision?: Decision,
+    { decision, standing = [] }: Said = {},
   ): Promise<Response | undefined> => {
     const trace = needs.traceOf(c.req.raw)
     const openid = request.scopes.includes('openid')
@@ -63,6 +69,7 @@ export const settlement = (needs: SettlementNeeds, respond: ReturnType<typeof au
       ...(interaction ? [spend(db, interaction, now)] : []),
       ...(source.pushed === null ? [] : [spendPushedRequest(db, source.pushed, now)]),
       ...answer.writes,
+      ...standing,
       ...('refused' in answer ? [] : await rememberApplication(db, session.id, place.client, now)),
       ...(keeps && !('refused' in answer) ? await rememberedConsent(db, request, session, trace, now) : []),
     ]

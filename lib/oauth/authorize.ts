@@ -7,7 +7,7 @@ import type { Trace } from '../audit.ts'
 import { commit } from '../database/commit.ts'
 import { type Interaction, spend } from '../sign-in/interaction.ts'
 import { findSession, findSessionById, type Session, type SessionRules } from '../sign-in/session.ts'
-import { type Decision, isDecision, needsConsent } from './authorization-consent.ts'
+import { type Decision, isDecision, standingConsent } from './authorization-consent.ts'
 import { longestRequest, readParameters, sizeOf } from './authorization-form.ts'
 import {
   type ArrivalNeeds,
@@ -97,11 +97,12 @@ export const authorize = (needs: AuthorizeNeeds) => {
       }
       const stated = request.type.stated?.(request)
       if (needsReason(request, stated)) return await toPage(needs, c, 'reason', arrived, session.id, spending)
-      if (!stated?.problem && (await needsConsent(db, request, session))) {
+      const standing = stated?.problem ? [] : await standingConsent(db, request, session)
+      if (!standing) {
         if (silent) throw new OAuthError('consent_required', 'Consent required')
         return await toPage(needs, c, 'consent', arrived, session.id, spending)
       }
-      return await settle(c, attempt, request, arrived.source, session, interaction)
+      return await settle(c, attempt, request, arrived.source, session, interaction, { standing })
     } catch (error) {
       if (error instanceof OAuthError) return respond.error(c, place, error, openid)
       throw error
@@ -175,7 +176,7 @@ export const authorize = (needs: AuthorizeNeeds) => {
       const { place } = attempt
       try {
         const request = checkRequest(needs, place, parameters, source)
-        return await settle(c, attempt, request, source, session, interaction, decision)
+        return await settle(c, attempt, request, source, session, interaction, { decision })
       } catch (error) {
         if (error instanceof OAuthError) return respond.error(c, place, error, false)
         throw error

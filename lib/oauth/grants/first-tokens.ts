@@ -99,9 +99,10 @@ export const firstTokens = async (
   return {
     response: { ...tokens.response, ...(refreshToken ? { refresh_token: refreshToken.value } : {}) },
     writes: [
+      tokens.account,
+      approved.spending,
       // the sign-in itself must last, also where the grant will outlive it
       ...lineageAlive(db, { id: lineageId, sessionId }, now),
-      approved.spending,
       ...tokens.writes,
       ...(endsAt > lineageEndsAt ? [extendGrant(db, lineageId, endsAt)] : []),
       ...(refreshToken ? [refreshToken.write] : []),

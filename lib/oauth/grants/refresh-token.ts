@@ -115,7 +115,8 @@ export const refreshToken = (needs: RefreshTokenNeeds): Grant => ({
     const scopes = narrowedScopes(token, request)
     const audience = narrowedResources(token.audience, parameters.get('resource'), client)
     const next = spent === undefined ? undefined : rotated(needs, token, request)
-    const rotation = [...(spent === undefined ? [] : [spent]), ...(next?.writes ?? [])]
+    const spend = spent === undefined ? [] : [spent]
+    const successor = next?.writes ?? []
     const refresh_token = next?.issued.value ?? value
     if (token.impersonationId !== null) {
       const refreshed = await refreshImpersonation(
@@ -134,7 +135,7 @@ export const refreshToken = (needs: RefreshTokenNeeds): Grant => ({
           scope: refreshed.scopes.join(' '),
           refresh_token,
         },
-        writes: [...refreshed.writes, ...rotation],
+        writes: [...refreshed.writes, ...spend, ...successor],
       }
     }
     const { lineageId, sessionId, subjectId: accountId, context, issuedAt } = token
@@ -155,8 +156,11 @@ export const refreshToken = (needs: RefreshTokenNeeds): Grant => ({
     return {
       response: { ...tokens.response, refresh_token },
       writes: [
+        tokens.account,
+        // before the lineage: of two who bring the same one the second holds nothing that the first wants
+        ...spend,
         ...tokens.writes,
-        ...rotation,
+        ...successor,
         record(db, now, trace, {
           event: 'token-refreshed',
           initiator: client.clientId,

@@ -49,6 +49,11 @@ export interface UserTokens {
   readonly sub: string
   /** RFC 6749 §5.1, OpenID Connect Core §3.1.3.3; without a refresh token. */
   readonly response: Readonly<Record<string, unknown>>
+  /**
+   * The guard that the account is still so. It is the first of all: whoever locks, changes or withdraws takes the account
+   * first, too, and then the grants, or each would wait for the other.
+   */
+  readonly account: Write
   /** Guards first. */
   readonly writes: readonly Write[]
 }
@@ -142,9 +147,9 @@ export const userTokens = async (
       scope: scopes.join(' '),
       ...(idToken ? { id_token: idToken.value } : {}),
     },
+    account: accountIs(db, account),
     writes: [
       ...lineageAlive(db, { id: lineageId, sessionId }, now),
-      accountIs(db, account),
       ...accessToken.writes,
       ...(idToken?.writes ?? []),
     ],
