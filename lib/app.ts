@@ -1,17 +1,13 @@
 /** Mounts the doors. The whole server is one value with one `fetch`: tests call it as the listener does. */
 import { type Context, Hono } from 'hono'
-import { findTargetHandler } from 'hono/utils/handler'
-import { version } from '../package.json'
-import { type GuardNeeds, open } from './access/guard.ts'
+import type { GuardNeeds } from './access/guard.ts'
 import { allowedMethods } from './allowed-methods.ts'
-import { api } from './api/api.ts'
 import type { Trace } from './audit.ts'
 import { limitBody } from './bounded-body.ts'
 import { clientAddressReader, trustedPeerReader } from './client-address.ts'
 import type { Config } from './config.ts'
 import { readRevision } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
-import { letterheadOf, messageDomain } from './email/address.ts'
 import type { Validator } from './impersonation/validator.ts'
 import type { Vault } from './keys/secrets.ts'
 import type { SigningKeys } from './keys/signing.ts'
@@ -20,11 +16,8 @@ import { certificateThumbprint, readCertificate } from './oauth/client-certifica
 import { withCors } from './oauth/cors.ts'
 import { type OAuthPlugins, oauth } from './oauth/oauth.ts'
 import { wrongMethod } from './oauth/wrong-method.ts'
-import { documented, openApiDocument, readable } from './openapi.ts'
-import { apiDocsPage } from './pages/api-docs.tsx'
 import { pages } from './pages/pages.tsx'
 import { pathOf, publishedUnder } from './published-path.ts'
-import { scim } from './scim/scim.ts'
 import { nonces } from './tokens/dpop-nonce.ts'
 
 export interface AppNeeds {
@@ -41,16 +34,10 @@ export interface AppNeeds {
 export interface App {
   /** Answers one request; `address` is the peer's, before any proxy header is looked at. */
   fetch(request: Request, address: string): Promise<Response>
-  /** Every route with its handler, for the test that enumerates them. */
+  /** Every route with its handler; those of the management APIs once these are loaded. */
   readonly routes: Hono['routes']
-}
-
-const once = <Value>(make: () => Value): (() => Value) => {
-  let made: { readonly value: Value } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
-  }
+  /** Loads the management APIs, which else happens when one of them is first called. */
+  complete(): Promise<void>
 }
 
 const superTenant = 'carbon.super'
@@ -95,51 +82,37 @@ export const app = (needs: AppNeeds): App => {
     log: (message, details) => ('err' in details ? log.error(details, message) : log.info(details, message)),
   }
   const page = pages({ db, traceOf, log, reasons: config.impersonation })
-  /** The routes with the handlers they were made with, which a door's error handler is wrapped around. */
-  const routes = () => server.routes.map((route) => ({ ...route, handler: findTargetHandler(route.handler) }))
-  /** Made when somebody first asks for it. */
-  const describeApis = once(() => openApiDocument({ routes: routes(), baseUrl, version }))
-  const allowedAt = allowedMethods(() => server.routes)
-  const doors = { db, guard, organization, baseUrl, allowedAt }
+  let routes: Hono['routes'] = []
+  let loaded: Hono | undefined
+  const load = async () => {
+    const { management } = await import('./app/management.ts')
+    if (loaded) return loaded
+    const grantTypes = needs.plugins?.grantTypes ?? []
+    const allowedAt = allowedMethods(() => routes)
+    loaded = closed(management({ ...needs, guard, grantTypes, allowedAt, routes: () => routes }))
+    routes = [...routes, ...loaded.routes]
+    return loaded
+  }
+  const manage = async (c: Context) => (loaded ?? (await load())).fetch(c.req.raw)
+  /** What answers where there is nothing, and where something failed. */
+  const closed = (hono: Hono): Hono => {
+    const allowedAt = allowedMethods(() => hono.routes)
+    return hono
+      .notFound((c) => {
+        const allowed = allowedAt(c.req.path)
+        return allowed.length === 0
+          ? text('Not found', 404)
+          : wrongMethod(c.req.raw, c.req.path, allowed, page.error)
+      })
+      .onError((error, c) => {
+        const { id } = traceOf(c.req.raw)
+        log.error({ err: error, traceId: id, path: c.req.path }, 'unexpected error')
+        return text(`Unexpected error. Trace id: ${id}`, 500)
+      })
+  }
   const server: Hono = new Hono()
-    .get(
-      '/api/openapi.json',
-      open(async (c: Context) => c.json(describeApis(), 200, { 'Cache-Control': 'no-cache' })),
-    )
-    .get(
-      '/api/docs',
-      open(async () => apiDocsPage(readable(documented(routes())), 'openapi.json')),
-    )
-    .route('/scim2', scim({ ...doors, passwordPolicy: config.passwordPolicy }))
-    .route(
-      '/api',
-      api({
-        ...doors,
-        vault: needs.vault,
-        largestFile: config.configurationStore.largestFile,
-        mostApplications: config.applications.most,
-        sessionIdleSeconds: config.session.idleSeconds,
-        optOut: config.impersonation.allowOptOut,
-        outbound: config.oauth.outbound,
-        mail: {
-          letterhead: letterheadOf(config.email, config.server.hostname),
-          domain: messageDomain(config.email?.fromAddress, config.server.hostname),
-        },
-        oauthRules: {
-          lifetimes: config.oauth.tokenValidation,
-          furtherGrantTypes: needs.plugins?.grantTypes.map(({ type }) => type) ?? [],
-          allowRegexpCallbacks: config.impersonation.allowRegexpCallbacks,
-          signingAlgorithms: config.oauth.signingAlgorithms,
-        },
-        registration: config.oauth.registration.enabled
-          ? {
-              ...config.oauth.registration,
-              outbound: config.oauth.outbound,
-              clientCertificates: config.oauth.clientCertificateHeader !== undefined,
-            }
-          : undefined,
-      }),
-    )
+    .all('/scim2/*', manage)
+    .all('/api/*', manage)
     .route('/authenticationendpoint', page.routes)
     .route(
       '/',
@@ -164,17 +137,8 @@ export const app = (needs: AppNeeds): App => {
         return c.json({ status: 'DOWN', reason: 'the database does not answer' }, 503)
       }
     })
-    .notFound((c) => {
-      const allowed = allowedAt(c.req.path)
-      return allowed.length === 0
-        ? text('Not found', 404)
-        : wrongMethod(c.req.raw, c.req.path, allowed, page.error)
-    })
-    .onError((error, c) => {
-      const { id } = traceOf(c.req.raw)
-      log.error({ err: error, traceId: id, path: c.req.path }, 'unexpected error')
-      return text(`Unexpected error. Trace id: ${id}`, 500)
-    })
+  closed(server)
+  routes = server.routes.filter(({ handler }) => handler !== manage)
   const addressOf = clientAddressReader(config.server.trustedProxies)
   const isTrusted = trustedPeerReader(config.server.trustedProxies)
   const certificateHeader = config.oauth.clientCertificateHeader
@@ -187,9 +151,8 @@ export const app = (needs: AppNeeds): App => {
     response.headers.set('activityid', trace.id)
     return response
   }
-  const inside: App = {
-    routes: server.routes,
-    async fetch(incoming, peer) {
+  const inside = {
+    async fetch(incoming: Request, peer: string): Promise<Response> {
       const url = new URL(incoming.url)
       const asked = incoming.headers.get('activityid')
       const trace: Trace = {
@@ -215,5 +178,13 @@ export const app = (needs: AppNeeds): App => {
       return secured(await withCors(db, request, place.path, async () => server.fetch(request)), trace)
     },
   }
-  return { ...inside, fetch: publishedUnder(pathOf(baseUrl), inside.fetch) }
+  return {
+    get routes() {
+      return routes
+    },
+    async complete() {
+      await load()
+    },
+    fetch: publishedUnder(pathOf(baseUrl), inside.fetch),
+  }
 }

@@ -37,6 +37,7 @@ export const boot = async (database: TestDatabase, options: BootOptions = {}) =>
   const log = createLog({ level: process.env.MAYACT_TEST_LOG ?? 'silent', format: 'text' })
   const opened = await open(config, log)
   const server: App = app({ ...opened, config, log })
+  await server.complete()
 
   /** One request as the listener would hand it over; a redirect is not followed. */
   const request = (path: string, init: RequestInit & { address?: string } = {}) => {

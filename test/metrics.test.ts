@@ -42,10 +42,10 @@ for (const database of databases) {
 
     beforeAll(async () => {
       server = await boot(database)
-      const paths = server.app.routes.map(({ path }) => path)
+      const { routes } = server.app
       telemetry = startTelemetry(
         { db: server.db, log, access: () => access, token: () => metricsToken },
-        paths,
+        () => routes,
       )
     })
     afterAll(async () => {

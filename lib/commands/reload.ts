@@ -56,6 +56,7 @@ const prepare = async ({ opened, log }: ReloadNeeds, live: Live, read: Config) =
   const plugins = await pluginsOf(config, log)
   try {
     const server = compose(opened, config, plugins, log)
+    await server.complete()
     return { next: { config, plugins, tls, server } satisfies Live, restart }
   } catch (error) {
     await plugins.remove()

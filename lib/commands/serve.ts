@@ -31,6 +31,7 @@ import { startTelemetry } from './telemetry.ts'
 import { tlsOf } from './tls-of.ts'
 
 const drainMilliseconds = 10_000
+const managementAfterMilliseconds = 1_000
 
 const inUse = ({ file, server }: Config) =>
   new ConfigurationError([
@@ -123,7 +124,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   const requests = drain()
   const telemetry = startTelemetry(
     { db, log, access: () => live.config.server.metrics, token: () => live.config.server.metricsToken },
-    live.server.routes.map(({ path }) => path),
+    () => live.server.routes,
   )
   let listener: Listener
   try {
@@ -196,4 +197,6 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   }
   process.on('SIGHUP', reloader({ invocation, opened, listener, followers, log, current, replace }))
   welcome(config, opened)
+  // ready for sign-ins first; whoever calls the management APIs earlier loads them by that
+  setTimeout(() => live.server.complete(), managementAfterMilliseconds).unref()
 }

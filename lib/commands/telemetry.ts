@@ -120,7 +120,7 @@ export interface Telemetry {
   stop(): void
 }
 
-/** Starts the counting; `paths` are the patterns of the routes, which become labels. */
+/** Starts the counting; `routesOf` answers the routes that there are by now, whose patterns become labels. */
 export const startTelemetry = (
   {
     db,
@@ -134,9 +134,18 @@ export const startTelemetry = (
     /** Who sends it may read from anywhere. */
     readonly token?: (() => string | undefined) | undefined
   },
-  paths: readonly string[],
+  routesOf: () => readonly { readonly path: string }[],
 ): Telemetry => {
-  const nameOf = routeNames(paths)
+  let known = routesOf()
+  let namesOf = routeNames(known.map(({ path }) => path))
+  const nameOf = (pathname: string) => {
+    const routes = routesOf()
+    if (routes !== known) {
+      known = routes
+      namesOf = routeNames(known.map(({ path }) => path))
+    }
+    return namesOf(pathname)
+  }
   let expected = performance.now() + tick
   const timer = setInterval(() => {
     const at = performance.now()
