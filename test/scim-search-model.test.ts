@@ -313,7 +313,19 @@ describe.each(databases)('filters and orders on $name', (database) => {
       })
 
   const filters = () => {
+    const same: readonly Term[] = ['id', 'userName', 'meta.created', 'meta.lastModified', 'active'].flatMap(
+      (path) => [
+        { text: `${path} pr`, holds: () => true },
+        { text: `${path} eq null`, holds: () => false },
+      ],
+    )
+    const everybody: readonly Term[] = [
+      ...same,
+      { text: 'meta.resourceType eq "user"', holds: () => true },
+      { text: `${core}:meta.resourceType ne "User"`, holds: () => false },
+    ]
     const leaf = fc.oneof(
+      { weight: 1, arbitrary: fc.constantFrom(...everybody) },
       {
         weight: 6,
         arbitrary: fc
@@ -327,7 +339,7 @@ describe.each(databases)('filters and orders on $name', (database) => {
       { weight: 1, arbitrary: inBrackets('addresses', ['locality', 'type'], values) },
       { weight: 1, arbitrary: inBrackets('groups', ['value', 'display'], values) },
     )
-    return joined(() => leaf, 3).filter(({ text }) => text.length <= 2_048)
+    return joined(() => leaf, 3).filter(({ text }) => text.length <= 2_040)
   }
 
   test('a filter finds whom it means, and tells how many they are', async () => {
@@ -340,6 +352,21 @@ describe.each(databases)('filters and orders on $name', (database) => {
         expect(totalResults).toBe(meant.length)
       }),
       { numRuns: 120 },
+    )
+  }, 30_000)
+
+  test('a total alone is that of those whom the filter means, and with its contrary that of everybody', async () => {
+    const total = async (filter: string, cursor?: string) => {
+      const paged = cursor === undefined ? { startIndex: '3' } : { cursor }
+      return (await list({ filter, count: '0', ...paged })).totalResults
+    }
+    await fc.assert(
+      fc.asyncProperty(filters(), async ({ text, holds }) => {
+        const meant = users.filter(holds).length
+        const totals = [await total(text), await total(`not (${text})`), await total(text, '')]
+        expect(totals).toEqual([meant, users.length - meant, meant])
+      }),
+      { numRuns: 150 },
     )
   }, 30_000)
 

@@ -50,6 +50,12 @@ export const counted = (
       ]
 }
 
+/** The number of all, as a part of a statement; null when there was never one. */
+export const sizeOf = (kind: Population, organizationId: string) =>
+  sql<
+    number | string | null
+  >`(select sum(n) from population where kind = ${kind} and organization_id = ${organizationId})`
+
 interface Begin {
   readonly total: number | string | null
   readonly block: string

@@ -169,16 +169,27 @@ const columns: ReadonlyMap<string, Field> = new Map([
   ['meta.created', instantField(sql.ref('account.created_at'))],
   ['meta.lastmodified', instantField(sql.ref('account.modified_at'))],
   ['meta.resourcetype', textField(sql`'user'`, lowered)],
-  ['active', truthField(sql`account.disabled_at is null`, sql`account.disabled_at is not null`)],
-  [
-    lockedAttribute.name.toLowerCase(),
-    truthField(sql`account.locked_at is not null`, sql`account.locked_at is null`),
-  ],
-  [
-    disabledAttribute.name.toLowerCase(),
-    truthField(sql`account.disabled_at is not null`, sql`account.disabled_at is null`),
-  ],
 ])
+
+/** A status that few accounts are in: those have an index of their own, and are a set that leads. */
+interface Status {
+  /** The truth that few have. */
+  readonly few: boolean
+  readonly column: 'account.disabled_at' | 'account.locked_at'
+}
+
+const statuses: ReadonlyMap<string, Status> = new Map([
+  ['active', { few: false, column: 'account.disabled_at' }],
+  [lockedAttribute.name.toLowerCase(), { few: true, column: 'account.locked_at' }],
+  [disabledAttribute.name.toLowerCase(), { few: true, column: 'account.disabled_at' }],
+])
+
+const statusField = (organizationId: string, { few, column }: Status): Field => {
+  const set = sql<SqlBool>`account.id in (select account.id from account
+    where account.organization_id = ${organizationId} and ${sql.ref(column)} is not null)`
+  const others = sql<SqlBool>`${sql.ref(column)} is null`
+  return few ? truthField(set, others) : truthField(others, set)
+}
 
 const corePrefix = /^urn:ietf:params:scim:schemas:core:2\.0:user:/i
 
@@ -193,11 +204,21 @@ export const searchedPath = (
   return { path: valuePath(attribute, sub), truth: isTruth(attribute, sub) }
 }
 
+/** The column or status that a path stands for, in small letters: every user has one; undefined for others. */
+export const columnOf = (written: string): string | undefined => {
+  const name = written.replace(corePrefix, '').toLowerCase()
+  const names = [name, searchedPath(written)?.path]
+  return names.find((one) => one !== undefined && (columns.has(one) || statuses.has(one)))
+}
+
 const hasAlternatives = (filter: Filter): boolean =>
   filter.kind === 'or' || (filter.kind === 'and' && filter.terms.some(hasAlternatives))
 
 /** Whether the filter begins with a set of users that an index finds, rather than with a look at every user. */
 export const leadsToUsers = (filter: Filter): boolean => leads(filter, hasAlternatives(filter))
+
+/** Whether indexes find those to whom the filter applies: as sets, or by a name that is one user's. */
+export const isFoundByIndexes = (filter: Filter): boolean => leads(filter, true)
 
 const leads = (filter: Filter, alternatives: boolean): boolean => {
   switch (filter.kind) {
@@ -208,10 +229,15 @@ const leads = (filter: Filter, alternatives: boolean): boolean => {
     case 'element':
       return true
     case 'comparison': {
-      const name = filter.path.replace(corePrefix, '').toLowerCase()
-      const set = !columns.has(name) && !columns.has(searchedPath(filter.path)?.path ?? '')
-      const equal = filter.operator === 'eq' && (name === 'id' || (name === 'username' && alternatives))
-      return (set || equal) && filter.operator !== 'ne' && filter.value !== null
+      if (filter.value === null) return false
+      const column = columnOf(filter.path)
+      const status = statuses.get(column ?? '')
+      if (status) return truthOf(filter) === status.few
+      if (column)
+        return filter.operator === 'eq' && (column === 'id' || (column === 'username' && alternatives))
+      // who has no true one is nowhere
+      if (searchedPath(filter.path)?.truth) return truthOf(filter)
+      return filter.operator !== 'ne'
     }
     default:
       return false
@@ -226,6 +252,33 @@ const placeField = (organizationId: string, path: string, truth: boolean): Field
     (condition) => sql`account.id in (select account_id from account_value
       where organization_id = ${organizationId} and path = ${path} and ${condition(sql.ref('account_value.value_key'))})`,
   )
+
+/** Rows of `account_value` that are all of what a filter means: each user has one, or with `several` one or more. */
+export interface ValueRows {
+  readonly where: SqlCondition
+  readonly several: boolean
+  /** Whether the index has them in the order of their users. */
+  readonly ordered: boolean
+}
+
+/** The rows of the values that the one comparison of `filter` finds; undefined for any other filter. */
+export const valueRowsOf = (organizationId: string, filter: Filter): ValueRows | undefined => {
+  if (filter.kind !== 'comparison' && filter.kind !== 'present') return undefined
+  const place = columnOf(filter.path) === undefined ? searchedPath(filter.path) : undefined
+  if (!place || place.truth) return undefined
+  const operator = filter.kind === 'present' || filter.value === null ? undefined : filter.operator
+  if (operator === 'ne' || (filter.kind === 'comparison' && operator === undefined)) return undefined
+  const column = sql.ref('account_value.value_key')
+  const holds =
+    filter.kind === 'present'
+      ? sql<SqlBool>`1 = 1`
+      : compareText(column, filter.operator, valueKey(place.path, textOf(filter)))
+  return {
+    where: sql`account_value.organization_id = ${organizationId} and account_value.path = ${place.path} and ${holds}`,
+    several: findUserPath(filter.path)?.attribute.kind === 'multi',
+    ordered: operator === 'eq',
+  }
+}
 
 /** An attribute of parts: whether there is one, and how its `value` compares, if that is one of them. */
 const partsField = (organizationId: string, name: string): Field | undefined => {
@@ -264,10 +317,13 @@ export const userFields = (organizationId: string, filter: Filter): Fields => ({
     const [first = '', sub = 'value'] = name.split('.')
     const belonging = belongings.get(first)
     if (belonging) return belongingField(belonging, sub)
-    const place = searchedPath(written)
-    const known = columns.get(name) ?? (place && columns.get(place.path))
+    const column = columnOf(written) ?? ''
+    const status = statuses.get(column)
+    if (status) return statusField(organizationId, status)
+    const known = columns.get(column)
     if (known)
-      return name === 'username' && hasAlternatives(filter) ? nameField(organizationId, known) : known
+      return column === 'username' && hasAlternatives(filter) ? nameField(organizationId, known) : known
+    const place = searchedPath(written)
     return place ? placeField(organizationId, place.path, place.truth) : partsField(organizationId, written)
   },
   element(written, inner) {

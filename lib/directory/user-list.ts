@@ -7,7 +7,17 @@ import type { Db } from '../database/connect.ts'
 import { disabledAttribute, lockedAttribute } from './attributes.ts'
 import { blockIn, blockOf, pageOf } from './population.ts'
 import { type Filter, type SqlCondition, toCondition } from './search.ts'
-import { leadsToUsers, searchedPath, userFields } from './user-fields.ts'
+import {
+  columnOf,
+  leadsToUsers,
+  searchedPath,
+  userFields,
+  type ValueRows,
+  valueRowsOf,
+} from './user-fields.ts'
+import { plain } from './user-filter.ts'
+import { findUserPath } from './user-path.ts'
+import { belongs, countUsers } from './user-total.ts'
 
 export interface Page {
   /** From 0. */
@@ -27,6 +37,8 @@ export interface UserSearch {
   readonly limit: number
   /** From 0; or behind that place, in the same list. */
   readonly from: number | Place
+  /** Whether the total may be left out where it takes much counting. */
+  readonly withoutLargeTotal?: boolean
 }
 
 export interface Found {
@@ -38,6 +50,8 @@ export interface Found {
 }
 
 const block = blockIn(sql.ref('account.id'))
+
+const everybody: SqlCondition = sql`1 = 1`
 
 const truth = (so: SqlCondition): RawBuilder<string> =>
   sql<string>`(case when ${so} then 'true' else 'false' end)`
@@ -58,7 +72,9 @@ export class Unsortable extends Error {
 }
 
 /** What a list is sorted by: a column, or the first value of an attribute. */
-type Order = { readonly column: RawBuilder<string> } | { readonly path: string }
+type Order =
+  | { readonly column: RawBuilder<string> }
+  | { readonly path: string /** Whether a user may have more than one. */; readonly several: boolean }
 
 const corePrefix = /^urn:ietf:params:scim:schemas:core:2\.0:user:/i
 
@@ -67,19 +83,28 @@ const orderOf = (path: string): Order => {
   if (column) return { column }
   const place = searchedPath(path)
   if (!place) throw new Unsortable(`Users cannot be sorted by ${path}.`)
-  return { path: place.path }
+  return { path: place.path, several: findUserPath(path)?.attribute.kind === 'multi' }
 }
 
-/** The order in which the filter's own index has them, so that a page of many is found without sorting them. */
+/** Columns whose indexes find ranges, and have the users in their order. */
+const ranged: ReadonlySet<string> = new Set(['username', 'meta.created', 'meta.lastmodified'])
+
+/** The columns with such an index that comparisons anywhere in the filter name. */
+const rangedIn = (filter: Filter): readonly string[] => {
+  if ('terms' in filter) return filter.terms.flatMap(rangedIn)
+  if (filter.kind === 'not') return rangedIn(filter.term)
+  const column = filter.kind === 'comparison' ? columnOf(filter.path) : undefined
+  return column !== undefined && ranged.has(column) ? [column] : []
+}
+
+/** The order in which an index has those whom the filter finds, so that a page of many is found without sorting them. */
 const naturalOrder = (filter: Filter): Order => {
   const terms = filter.kind === 'and' ? filter.terms : [filter]
-  const byName = terms.some(
-    (term) =>
-      term.kind === 'comparison' &&
-      ['sw', 'gt', 'ge', 'lt', 'le'].includes(term.operator) &&
-      term.path.replace(corePrefix, '').toLowerCase() === 'username',
+  const ranges = terms.filter(
+    (term) => term.kind === 'comparison' && ['sw', 'gt', 'ge', 'lt', 'le'].includes(term.operator),
   )
-  return { column: columns.get(byName ? 'username' : 'id') ?? block }
+  const [range = leadsToUsers(filter) ? 'id' : rangedIn(filter)[0]] = ranges.flatMap(rangedIn)
+  return { column: columns.get(range ?? '') ?? block }
 }
 
 /** One stretch of a list, in one order. */
@@ -90,28 +115,36 @@ interface Stretch {
   readonly id: RawBuilder<string>
   /** Whether its rows have a key. */
   readonly keyed: boolean
+  /** Whether a user may have more than one of its rows. */
+  readonly several?: boolean
 }
-
-/**
- * That a row is of the organization. Where the filter leads to few rows the condition is hidden from indexes, or SQLite
- * walks through the whole organization to look for them.
- */
-const belongs = (column: string, organizationId: string, leads: boolean): SqlCondition =>
-  leads ? sql`(${sql.ref(column)} || '') = ${organizationId}` : sql`${sql.ref(column)} = ${organizationId}`
 
 const stretchesOf = (
   organizationId: string,
   order: Order,
   descending: boolean,
-  leads: boolean,
+  filter: Filter | undefined,
 ): readonly Stretch[] => {
-  const own = belongs('account.organization_id', organizationId, leads)
+  const leads = filter !== undefined && leadsToUsers(filter)
   const id = sql<string>`account.id`
-  if ('column' in order) return [{ from: sql`account`, where: own, key: order.column, id, keyed: true }]
-  const { path } = order
+  if ('column' in order) {
+    // where the order is that of the ids their own index has it, if SQLite is kept from others
+    const own = belongs(
+      'account.organization_id',
+      organizationId,
+      leads || order.column === columns.get('id'),
+    )
+    return [{ from: sql`account`, where: own, key: order.column, id, keyed: true }]
+  }
+  const own = belongs('account.organization_id', organizationId, leads)
+  const { path, several } = order
+  const first = several ? sql`sorted.item = 0` : everybody
   const having: Stretch = {
-    from: sql`account_value as sorted inner join account on account.id = sorted.account_id`,
-    where: sql`${belongs('sorted.organization_id', organizationId, leads)} and sorted.path = ${path} and sorted.item = 0`,
+    // without a filter the index has all that is asked for
+    from: filter
+      ? sql`account_value as sorted inner join account on account.id = sorted.account_id`
+      : sql`account_value as sorted`,
+    where: sql`${belongs('sorted.organization_id', organizationId, leads)} and sorted.path = ${path} and ${first}`,
     key: sql`sorted.value_key`,
     id: sql`sorted.account_id`,
     keyed: true,
@@ -128,9 +161,15 @@ const stretchesOf = (
   return descending ? [lacking, having] : [having, lacking]
 }
 
+/** The users of values that an index has in their order. */
+const stretchOf = ({ where, several }: ValueRows): Stretch => {
+  const id = sql<string>`account_value.account_id`
+  return { from: sql`account_value`, where, key: id, id, keyed: true, several }
+}
+
 const read = async (
   db: Db,
-  { from, where, key, id, keyed }: Stretch,
+  { from, where, key, id, keyed, several = false }: Stretch,
   filter: SqlCondition,
   descending: boolean,
   range: { readonly limit: number; readonly offset: number; readonly after: Place | undefined },
@@ -145,7 +184,10 @@ const read = async (
         ? sql`(${key}, ${id}) ${than} (${after.key}, ${after.id})`
         : sql`${id} ${than} ${after.id}`
   const order = keyed ? sql`${key} ${way}, ${id} ${way}` : sql`${id} ${way}`
-  const { rows } = await sql<{ id: string; key: string }>`select account.id as id, ${key} as key from ${from}
+  const { rows } = await sql<{
+    id: string
+    key: string
+  }>`select ${several ? sql`distinct ` : sql``}${id} as id, ${key} as key from ${from}
     where ${where} and ${filter} and ${behind} order by ${order} limit ${range.limit} offset ${range.offset}`.execute(
     db,
   )
@@ -161,8 +203,6 @@ const count = async (
     where ${where} and ${filter}`.execute(db)
   return Number(rows[0]?.n ?? 0)
 }
-
-const everybody: SqlCondition = sql`1 = 1`
 
 /** One row more than the page has, which tells whether another page follows. */
 const readStretches = async (
@@ -188,20 +228,32 @@ const readStretches = async (
   return found
 }
 
+/** More than so many are not counted for a page by cursor, whose total may be left out (RFC 9865 §2). */
+const mostCounted = 10_000
+
 /** One page of the users to whom the filter applies. Throws `Unsearchable` and `Unsortable`. */
 export const findUserIds = async (db: Db, organizationId: string, search: UserSearch): Promise<Found> => {
-  const { filter, sort, limit, from } = search
-  const condition = filter ? toCondition(filter, userFields(organizationId, filter)) : everybody
-  if (!filter && !sort && typeof from === 'number') {
+  const { sort, limit, from } = search
+  // whatever it comes to, each of its parts has to be one that can be searched for
+  if (search.filter) toCondition(search.filter, userFields(organizationId, search.filter))
+  const meant = search.filter ? plain(search.filter) : true
+  const order = sort && orderOf(sort.path)
+  if (meant === false) return { total: typeof from === 'number' ? 0 : undefined, ids: [], next: undefined }
+  const filter = meant === true ? undefined : meant
+  if (!filter && !order && typeof from === 'number') {
     const { total, ids } = await pageOf(db, 'account', organizationId, { offset: from, limit })
     const last = ids.at(-1)
     const more = last !== undefined && from + ids.length < total
     return { total, ids, next: more ? { key: blockOf(last), id: last } : undefined }
   }
-  const order = sort ? orderOf(sort.path) : filter ? naturalOrder(filter) : { column: block }
   const descending = sort?.descending ?? false
-  const leads = filter !== undefined && leadsToUsers(filter)
-  const stretches = stretchesOf(organizationId, order, descending, leads)
+  const values = filter && !order ? valueRowsOf(organizationId, filter) : undefined
+  const natural = filter ? naturalOrder(filter) : { column: block }
+  const stretches = values?.ordered
+    ? [stretchOf(values)]
+    : stretchesOf(organizationId, order ?? natural, descending, filter)
+  const condition =
+    filter && !values?.ordered ? toCondition(filter, userFields(organizationId, filter)) : everybody
   const found = limit > 0 ? await readStretches(db, stretches, condition, descending, search) : []
   const page = found.slice(0, limit)
   const last = page.at(-1)
@@ -210,9 +262,8 @@ export const findUserIds = async (db: Db, organizationId: string, search: UserSe
   if (typeof from !== 'number') return { total: undefined, ids, next }
   const seen = limit > 0 && !next && (page.length > 0 || from === 0)
   if (seen) return { total: from + page.length, ids, next }
-  const whole = { from: sql`account`, where: belongs('account.organization_id', organizationId, leads) }
   const total = filter
-    ? await count(db, whole, condition)
+    ? await countUsers(db, organizationId, filter, search.withoutLargeTotal ? mostCounted : undefined)
     : (await pageOf(db, 'account', organizationId, { offset: 0, limit: 0 })).total
   return { total, ids, next }
 }

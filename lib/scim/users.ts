@@ -27,7 +27,7 @@ const answerList = async ({ db, baseUrl }: UsersNeeds, caller: Caller, c: Contex
   const from = cursor === undefined ? offset : readCursor({ ...request, cursor })
   const wanted = { roles: isSelected(selection, 'roles'), groups: isSelected(selection, 'groups') }
   const { total, users, next } = await searching(() =>
-    listUsers(db, caller, { filter, sort, limit, from }, wanted),
+    listUsers(db, caller, { filter, sort, limit, from, withoutLargeTotal: cursor !== undefined }, wanted),
   )
   const resources = users.map((user) => select(selection, renderUser(user, baseUrl)))
   const nextCursor = next && writeCursor(request, next)

@@ -1,0 +1,57 @@
+/**
+ * How many users a filter finds, exactly. Where they are nearly all, the others are counted, whom an index finds, and
+ * taken from the number of all, which is kept. Each total is one statement, so it is true of one moment.
+ */
+import { type RawBuilder, sql } from 'kysely'
+import type { Db } from '../database/connect.ts'
+import { sizeOf } from './population.ts'
+import { type Filter, type SqlCondition, toCondition } from './search.ts'
+import { isFoundByIndexes, leadsToUsers, userFields, valueRowsOf } from './user-fields.ts'
+import { plain } from './user-filter.ts'
+
+/**
+ * That a row is of the organization. Where the filter leads to few rows the condition is hidden from indexes, or SQLite
+ * walks through the whole organization to look for them.
+ */
+export const belongs = (column: string, organizationId: string, leads: boolean): SqlCondition =>
+  leads ? sql`(${sql.ref(column)} || '') = ${organizationId}` : sql`${sql.ref(column)} = ${organizationId}`
+
+/** The rows to count, one for each user. */
+const rowsOf = (organizationId: string, filter: Filter): RawBuilder<unknown> => {
+  const values = valueRowsOf(organizationId, filter)
+  if (values) {
+    const what = values.several ? sql`distinct account_value.account_id` : sql`1 as one`
+    return sql`select ${what} from account_value where ${values.where}`
+  }
+  const condition = toCondition(filter, userFields(organizationId, filter))
+  return sql`select 1 as one from account
+    where ${belongs('account.organization_id', organizationId, leadsToUsers(filter))} and ${condition}`
+}
+
+interface Counted {
+  readonly everybody: number | string | null
+  readonly n: number | string
+}
+
+/** The number of users to whom the plain `filter` applies; undefined when more than `most` would have to be counted. */
+export const countUsers = async (
+  db: Db,
+  organizationId: string,
+  filter: Filter,
+  most?: number,
+): Promise<number | undefined> => {
+  const others = plain(filter, true)
+  const fewer =
+    typeof others !== 'boolean' &&
+    !isFoundByIndexes(filter) &&
+    (isFoundByIndexes(others) || valueRowsOf(organizationId, others) !== undefined)
+  const bound = most === undefined ? sql`` : sql` limit ${most + 1}`
+  const { rows } =
+    await sql<Counted>`select ${fewer ? sizeOf('account', organizationId) : sql`0`} as everybody,
+    (select count(*) from (${rowsOf(organizationId, fewer ? others : filter)}${bound}) as found) as n`.execute(
+      db,
+    )
+  const n = Number(rows[0]?.n ?? 0)
+  if (most !== undefined && n > most) return undefined
+  return fewer ? Number(rows[0]?.everybody ?? 0) - n : n
+}
