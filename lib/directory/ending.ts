@@ -12,6 +12,8 @@ export type EndReason =
   | 'account-changed'
   | 'account-deleted'
   | 'permission-removed'
+  /** The user acted for became an administrator, and the impersonator is none. */
+  | 'subject-protected'
   /** The user acted for wants nobody to act for him. */
   | 'opted-out'
   | 'consent-withdrawn'

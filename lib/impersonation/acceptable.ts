@@ -11,6 +11,7 @@ import { grantedScopes, impersonationScopes } from '../directory/permissions.ts'
 import { peopleAtWork } from '../tokens/acceptance.ts'
 import { isIssuedTo } from '../tokens/token.ts'
 import type { Unsettled } from './settle.ts'
+import { isProtected } from './validators/protected-subject.ts'
 
 /** Judges many at one revision; what they have in common is looked up once. */
 export interface Judge {
@@ -54,7 +55,8 @@ export const judgeAt = (db: Db, revision: number, enabled: boolean): Judge => {
     if (!impersonator || !subject) return 'account-deleted'
     const known = new Map<string, Account>([impersonator, subject].map((account) => [account.id, account]))
     if (!(await peopleAtWork(db, revision, known.keys(), known))) return 'account-changed'
-    return (await holdsPermission(`${row.impersonatorId} ${row.clientId}`)) ? undefined : 'permission-removed'
+    if (!(await holdsPermission(`${row.impersonatorId} ${row.clientId}`))) return 'permission-removed'
+    return isProtected(subject, impersonator) ? 'subject-protected' : undefined
   }
   return {
     versions,

@@ -11,6 +11,7 @@ const because: Readonly<Record<EndReason, string>> = {
   'account-changed': 'an account was locked or disabled, or got a new password',
   'account-deleted': 'an account was deleted',
   'permission-removed': 'the permission for it was taken away',
+  'subject-protected': 'you became an administrator',
   'opted-out': 'you want nobody to act for you',
   'consent-withdrawn': 'the consent was withdrawn',
   'application-disabled': 'the application was disabled',

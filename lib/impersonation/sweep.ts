@@ -8,8 +8,8 @@ import { commit, readRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { endLineageOnce } from '../tokens/lineage.ts'
 import { judgeAt } from './acceptable.ts'
-import { idsFrom } from './ids.ts'
 import { type End, endOf, settling, type Unsettled, unsettled } from './settle.ts'
+import { type Late, suspects } from './suspects.ts'
 
 const batch = 100
 const page = 500
@@ -17,8 +17,6 @@ const page = 500
 const wholeEveryMilliseconds = 30_000
 /** A look at all takes at most this part of the time. */
 const share = 20
-/** Ids are of when they were made, which is a while before they can be seen. */
-const overlapMilliseconds = 2_000
 
 const trace = () => ({ id: crypto.randomUUID(), address: 'sweeper' })
 
@@ -91,7 +89,11 @@ export interface Memory {
   /** When all was looked at, and how long that took, in milliseconds. */
   wholeAt: number
   wholeTook: number
+  /** Whether the feature was on then. */
+  enabled: boolean | undefined
+  /** When it was looked at who is new. */
   seenAt: number
+  readonly late: Late
 }
 
 export const noMemory = (): Memory => ({
@@ -99,7 +101,9 @@ export const noMemory = (): Memory => ({
   versions: new Map(),
   wholeAt: 0,
   wholeTook: 0,
+  enabled: undefined,
   seenAt: 0,
+  late: { at: 0, took: 0 },
 })
 
 const examine = async (
@@ -148,39 +152,6 @@ const everything = async (db: Db, revision: number, enabled: boolean, memory: Me
   }
 }
 
-/**
- * Impersonators who began since then and were not looked at yet. What those did who were looked at was decided at the
- * same revision and version, or one of these has changed.
- */
-const newcomers = async (db: Db, milliseconds: number, known: ReadonlyMap<string, unknown>) => {
-  const rows = await db
-    .selectFrom('impersonation')
-    .select('impersonator_id as id')
-    .distinct()
-    .where('id', '>', idsFrom(new Date(milliseconds)))
-    .where('lineage_id', 'is not', null)
-    .execute()
-  return rows.flatMap(({ id }) => (known.has(id) ? [] : [id]))
-}
-
-/** Impersonators whose roles, groups or status changed since they were looked at. */
-const changed = async (
-  db: Db,
-  versions: ReadonlyMap<string, number | undefined>,
-): Promise<readonly string[]> => {
-  const ids = [...versions.keys()]
-  const found = new Map<string, number>()
-  for (let at = 0; at < ids.length; at += page) {
-    const rows = await db
-      .selectFrom('account')
-      .select(['id', 'version'])
-      .where('id', 'in', ids.slice(at, at + page))
-      .execute()
-    for (const { id, version } of rows) found.set(id, version)
-  }
-  return ids.filter((id) => found.get(id) !== versions.get(id))
-}
-
 /** Looks at all that live when something changed or it is time, else at who is new and for whom something changed. */
 export const endUnacceptable = async (
   db: Db,
@@ -191,31 +162,36 @@ export const endUnacceptable = async (
   const revision = await readRevision(db)
   const began = performance.now()
   const since = Math.max(wholeEveryMilliseconds, share * memory.wholeTook)
-  if (revision !== memory.revision || Math.abs(now.getTime() - memory.wholeAt) >= since) {
+  const isTime = Math.abs(now.getTime() - memory.wholeAt) >= since
+  if (revision !== memory.revision || enabled !== memory.enabled || isTime) {
     memory.versions = new Map()
     const ended = await everything(db, revision, enabled, memory, now)
     memory.revision = revision
+    memory.enabled = enabled
     memory.wholeAt = now.getTime()
     memory.seenAt = memory.wholeAt
     memory.wholeTook = performance.now() - began
     return ended
   }
-  const others = [
-    ...(await changed(db, memory.versions)),
-    ...(await newcomers(db, memory.seenAt - overlapMilliseconds, memory.versions)),
-  ]
-  const rows: Unsettled[] = []
-  for (let at = 0; at < others.length; at += page) {
-    const some = others.slice(at, at + page)
-    rows.push(
-      ...(await open(db)
-        .where('impersonation.impersonator_id', 'in', some)
-        .where('impersonation.state', '=', 'open')
-        .where('lineage.ended_at', 'is', null)
-        .execute()),
-    )
+  try {
+    const ids = await suspects(db, memory.versions, memory.seenAt, memory.late, now)
+    const rows: Unsettled[] = []
+    for (let at = 0; at < ids.length; at += page) {
+      rows.push(
+        ...(await open(db)
+          .where('impersonation.impersonator_id', 'in', ids.slice(at, at + page))
+          .where('impersonation.state', '=', 'open')
+          .where('lineage.ended_at', 'is', null)
+          .execute()),
+      )
+    }
+    for (const id of ids) memory.versions.delete(id)
+    const ended = await examine(db, rows, revision, enabled, memory, now)
+    memory.seenAt = now.getTime()
+    return ended
+  } catch (error) {
+    // whom it did not get to, nobody would look at before it is time
+    memory.wholeAt = 0
+    throw error
   }
-  memory.seenAt = now.getTime()
-  for (const id of others) memory.versions.delete(id)
-  return examine(db, rows, revision, enabled, memory, now)
 }
