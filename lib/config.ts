@@ -9,7 +9,7 @@ import { type Impersonation, impersonationOf } from './config/impersonation.ts'
 import { type OAuth, oauthOf } from './config/oauth.ts'
 import { type PasswordPolicy, passwordPolicyOf } from './config/password-policy.ts'
 import { ConfigurationError } from './config/problems.ts'
-import { type Settings, schema } from './config/schema.ts'
+import { parsedOnce, type Settings, schema } from './config/schema.ts'
 import { type Server, serverOf, shippedPassword } from './config/server.ts'
 import { withoutStockTables } from './config/stock-tables.ts'
 import { substitute } from './config/substitute.ts'
@@ -162,7 +162,8 @@ const configOf = (draft: Draft, { variables }: Environment) => {
   }
 }
 
-const defaults = schema.parse({})
+/** Asked for by references to keys that the file leaves out. */
+const defaults = () => schema.parse({}, parsedOnce)
 
 /**
  * The configuration in the text of a deployment.toml; `file` names it in messages and is where relative paths

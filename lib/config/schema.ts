@@ -207,6 +207,9 @@ const passwordPolicy = z.strictObject({
   min_special: kind,
 })
 
+/** Nothing is compiled for a file that is read once: the compiling takes longer than the reading. */
+export const parsedOnce = { jitless: true } as const
+
 export const schema = z.strictObject({
   server: server.prefault({}),
   super_admin: z

@@ -10,7 +10,7 @@ interface Source {
   readonly directory: string
   readonly variables: Readonly<Record<string, string | undefined>>
   /** The values of keys that the file leaves out. */
-  readonly defaults: Table
+  defaults(): Table
 }
 
 export interface Substituted {
@@ -59,7 +59,7 @@ const reader = ({ document, directory, variables, defaults }: Source) => {
       problems.push(`$ref{${key}} goes round in a circle: ${[...trail, key].join(' → ')}`)
       return ''
     }
-    const value = at(document, key) ?? (key === 'server.base_path' ? basePath(trail) : at(defaults, key))
+    const value = at(document, key) ?? (key === 'server.base_path' ? basePath(trail) : at(defaults(), key))
     if (typeof value === 'string') return expand(value, [...trail, key], problems)
     if (typeof value === 'number' || typeof value === 'boolean') return String(value)
     const reason = value === undefined ? 'a key with neither a value nor a default' : 'a table, list or date'

@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import { suggestion } from './nearest-key.ts'
 import { dotted, kindOf, type Path, type Problem } from './problems.ts'
-import { type Settings, schema } from './schema.ts'
+import { parsedOnce, type Settings, schema } from './schema.ts'
 import { spelledDifferently } from './stock-tables.ts'
 import type { Substituted } from './substitute.ts'
 
@@ -103,14 +103,16 @@ export const validate = ({ tree, touched, whole, problems: earlier }: Substitute
   const remaining: unknown = structuredClone(tree)
   const failed = new Set(earlier.map(({ key }) => key))
 
-  let parsed = schema.safeParse(remaining)
+  let parsed = schema.safeParse(remaining, parsedOnce)
+  let coerced = false
   for (const issue of parsed.error?.issues ?? []) {
     if (issue.code !== 'invalid_type' || !whole.has(dotted(issue.path))) continue
     const parent = at(remaining, issue.path.slice(0, -1)) as Tree
     const name = issue.path.at(-1) ?? ''
     parent[name] = coerce(parent[name], issue.expected)
+    coerced = true
   }
-  parsed = schema.safeParse(remaining)
+  if (coerced) parsed = schema.safeParse(remaining, parsedOnce)
 
   const problems = (parsed.error?.issues ?? [])
     .filter((issue) => issue.code === 'unrecognized_keys' || !failed.has(dotted(issue.path)))
@@ -126,7 +128,7 @@ export const validate = ({ tree, touched, whole, problems: earlier }: Substitute
     )
     for (const path of [...unknown, ...cuts]) remove(remaining, path)
     broken.push(...cuts.map(dotted))
-    parsed = schema.safeParse(remaining)
+    parsed = schema.safeParse(remaining, parsedOnce)
   }
   return { settings: parsed.data, touched, broken, problems: [...earlier, ...problems] }
 }
