@@ -1,7 +1,7 @@
 /** The sealed audit trail: what was changed, deleted, inserted or moved is found, and what is kept stays provable. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { exportLines, verifyExport } from '../lib/audit/export.ts'
 import { removeBefore } from '../lib/audit/retention.ts'
 import { headOf, type Sealer, startSealer } from '../lib/audit/sealer.ts'
@@ -102,6 +102,61 @@ describe.each(databases)('the sealed audit trail on $name', (database) => {
       provenTo: all,
     })
     expect(existsSync(file)).toBe(true)
+  })
+
+  test('any number of rows at once gets its places and its lines, each row once', async () => {
+    const log = join(temporaryDirectory(), 'audit.log')
+    const journal = startJournal(server.db, log, quiet)
+    let all = 0
+    for (const some of [1, 7, 8, 9, 63, 64, 65, 199, 200, 201]) {
+      await happen(some)
+      all += some
+      await sealer.flush()
+      await journal.flush()
+      expect(await verify()).toMatchObject({ intact: true, rows: all })
+      expect(readFileSync(log, 'utf8').trimEnd().split('\n')).toHaveLength(all)
+    }
+    const { unmarked, first, last } = await server.db
+      .selectFrom('audit')
+      .select((eb) => [
+        eb.fn.countAll().filterWhere('line_at', 'is', null).as('unmarked'),
+        eb.fn.min('position').as('first'),
+        eb.fn.max('position').as('last'),
+      ])
+      .executeTakeFirstOrThrow()
+    expect([unmarked, first, last].map(Number)).toEqual([0, 1, all])
+    await journal.stop()
+  }, 30_000)
+
+  test('what happens after a rest is sealed by whoever is there, in one chain', async () => {
+    await happen(3)
+    await sealer.flush()
+    await sealer.stop()
+    const other = sealing()
+    await happen(2)
+    await other.flush()
+    sealer = sealing()
+    await happen(2)
+    await other.stop()
+    await sealer.flush()
+    expect(await verify()).toMatchObject({ intact: true, rows: 7 })
+  })
+
+  test('what a killed process left of the checkpoint file is removed at the next start', async () => {
+    const drafts = readdirSync(dirname(file))
+    expect(drafts).toEqual([])
+    const dead = Bun.spawn(['true'])
+    await dead.exited
+    const [left, own, running, others] = [
+      `${file}.${dead.pid}`,
+      `${file}.${process.pid}`,
+      `${file}.1`,
+      `${file}.before-restore`,
+    ]
+    for (const path of [left, own, running, others]) await Bun.write(path, 'half a state')
+    await sealer.stop()
+    sealer = sealing()
+    expect([left, own, running, others].map((path) => existsSync(path))).toEqual([false, false, true, true])
   })
 
   test('more rows than one commit seals make one chain, and the next ones go on with it', async () => {

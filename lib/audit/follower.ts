@@ -13,7 +13,8 @@ import { headOf } from './sealer.ts'
 
 const batch = 200
 const pauseMilliseconds = 250
-const leaseMilliseconds = 15_000
+/** A holder that was killed is missed for no longer. */
+const leaseMilliseconds = 6_000
 const longestBackOff = 60_000
 
 export interface Follower {
@@ -106,9 +107,19 @@ export const startFollowing = (db: Db, leaseName: string, log: Log): Following =
     progress.delete(follower.name)
   }
 
+  /** Whether there is something that one of them has not taken. */
+  const isBehind = async (followers: readonly Follower[]): Promise<boolean> => {
+    const names = followers.map(({ name }) => `${prefix}${name}`)
+    const cursors = await db.selectFrom('meta').select('value').where('name', 'in', names).execute()
+    if (cursors.length < names.length) return true
+    const { position } = await headOf(db)
+    return cursors.some(({ value }) => Number(value) < position)
+  }
+
   const pass = async () => {
     const followers = following
-    if (followers.length === 0 || !(await lease.take(new Date()))) return
+    // where nothing happens nothing is written, the lease neither
+    if (followers.length === 0 || !(await isBehind(followers)) || !(await lease.take(new Date()))) return
     // one that is slow keeps only itself waiting
     await Promise.all(
       followers.map(async (follower) => {

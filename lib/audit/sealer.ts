@@ -3,9 +3,9 @@
  * process at a time does it, by a lease, so no request waits for a lock; what has no place yet is not sealed yet. The
  * newest checkpoint is written to a file, too: who can change the database alone cannot cut the chain's end off unseen.
  */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { sql } from 'kysely'
 import { commit, exactly, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
@@ -26,7 +26,8 @@ const pauseMilliseconds = 500
 /** Rows of one commit: each is a pause of a few milliseconds for everybody else on SQLite. */
 const batch = 200
 const checkpointEvery = 5_000
-const leaseMilliseconds = 15_000
+/** A holder that was killed is missed for no longer: mail, webhooks and sinks wait for what is sealed. */
+const leaseMilliseconds = 6_000
 
 export interface SealerNeeds {
   readonly db: Db
@@ -101,9 +102,44 @@ export const headOf = async (db: Db): Promise<Head> => {
   return signed && signed.position > row.position ? signed : row
 }
 
+/** Whether all that is committed is sealed, and signed. */
+const isDone = async (db: Db): Promise<boolean> => {
+  const waiting = await db.selectFrom('audit').select('id').where('position', 'is', null).limit(1).execute()
+  if (waiting.length > 0) return false
+  const signed = await db
+    .selectFrom('audit_checkpoint')
+    .select((eb) => eb.fn.max('position').as('position'))
+    .executeTakeFirst()
+  return (await headOf(db)).position <= (signed?.position ?? 0)
+}
+
+const isRunning = (pid: number) => {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // somebody else's is running, too
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+/** What processes that were killed while they wrote the checkpoint's file left beside it. */
+const removeDrafts = (file: string) => {
+  const prefix = `${basename(file)}.`
+  for (const name of readdirSync(dirname(file))) {
+    const pid = name.startsWith(prefix) ? name.slice(prefix.length) : ''
+    if (!/^\d{1,10}$/.test(pid) || (Number(pid) !== process.pid && isRunning(Number(pid)))) continue
+    rmSync(join(dirname(file), name), { force: true })
+  }
+}
+
 /** Starts the loop. A database that fails is logged and tried again. */
 export const startSealer = ({ db, log, file, sign }: SealerNeeds): Sealer => {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  try {
+    removeDrafts(file)
+  } catch (error) {
+    log.warn({ err: error, file }, 'what is left of former checkpoints could not be removed')
+  }
   const lease = leaseOf(db, 'audit-sealer', leaseMilliseconds)
   /** The chain's end while the lease is held; unknown when it was not. */
   let head: Head | undefined
@@ -151,7 +187,9 @@ export const startSealer = ({ db, log, file, sign }: SealerNeeds): Sealer => {
 
   const pass = async (signNow: boolean) => {
     const now = new Date()
-    if (!(await lease.take(now))) {
+    // where nothing happens nothing is written, the lease neither; who has let it run out may have been followed by others
+    const isIdle = !signNow && (await isDone(db))
+    if (isIdle || !(await lease.take(now))) {
       head = undefined
       return
     }
