@@ -64,6 +64,17 @@ create table account_value (
 
 create index account_value_found on account_value (organization_id, path, value_key, account_id);
 
+-- Who lacks what nearly everybody has and lists are sorted by: they come before all others, or behind them.
+create table account_without (
+  organization_id text not null,
+  -- as in account_value
+  path text not null,
+  account_id text not null references account (id) on delete cascade,
+  primary key (organization_id, path, account_id)
+);
+
+create index account_without_account on account_without (account_id);
+
 -- How many users, groups and roles there are, by the last two letters of their ids: a list finds its place by it.
 create table population (
   -- 'account', 'user_group' or 'role'

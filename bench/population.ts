@@ -55,6 +55,8 @@ const statements = (words: Words, sizes: Sizes): readonly string[] => {
     value('emails.value', `'user' || i || '@example.com'`),
     value('emails.type', `'work'`),
     value('emails.primary', `'true'`),
+    `insert into account_without (organization_id, path, account_id)
+     select '${organization}', 'displayname', ${id('0001')} from ${numbers(sizes.users)}`,
     `insert into user_group (id, organization_id, name, name_key, edition, created_at, modified_at)
      select ${id('0002')}, '${organization}', 'group' || i, 'group' || i, 1, ${at}, ${at} from ${numbers(sizes.groups)}`,
     `insert into group_member (account_id, group_id)

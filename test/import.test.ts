@@ -79,6 +79,7 @@ describe.each(databases)('mayact import on $name', (database) => {
       {
         account: { added: 2 },
         account_value: { added: 10 },
+        account_without: { added: 4 },
         audit: { added: 3 },
         group_member: { added: 1 },
         import_progress: { added: 1 },

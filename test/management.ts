@@ -3,6 +3,7 @@ import { expect } from 'bun:test'
 import { commit, write } from '../lib/database/commit.ts'
 import { rootOrganization } from '../lib/database/migrate.ts'
 import { counted } from '../lib/directory/population.ts'
+import { addValues } from '../lib/directory/user-values.ts'
 import { hashPassword } from '../lib/sign-in/password.ts'
 import { type Booted, basic } from './boot.ts'
 
@@ -27,6 +28,7 @@ export const operator = async ({ db }: Booted, name: string, permissions: readon
         ...times,
       }),
     ),
+    ...addValues(db, { id: accountId, organizationId: rootOrganization.id, attributes: new Map() }),
     ...counted(db, 'account', rootOrganization.id, [accountId], 1),
     write(
       db.insertInto('role').values({

@@ -32,6 +32,12 @@ export interface AccountValueTable {
   value_key: string
 }
 
+export interface AccountWithoutTable {
+  organization_id: string
+  path: string
+  account_id: string
+}
+
 export interface ApiResourceTable {
   id: string
   identifier: string
@@ -488,6 +494,7 @@ export interface Database {
   account: AccountTable
   account_role: AccountRoleTable
   account_value: AccountValueTable
+  account_without: AccountWithoutTable
   api_resource: ApiResourceTable
   application: ApplicationTable
   application_api: ApplicationApiTable

@@ -7,6 +7,7 @@ import type { Caller } from './caller.ts'
 import { type Change, change, Lost } from './change.ts'
 import { administratorRole } from './permissions.ts'
 import { counted } from './population.ts'
+import { addValues } from './user-values.ts'
 
 /** The account that the very first start creates. */
 export interface FirstAdministrator {
@@ -92,6 +93,7 @@ const accountWrites = async (
   return {
     writes: [
       write(db.insertInto('account').values(account)),
+      ...addValues(db, { id: account.id, organizationId: account.organization_id, attributes: new Map() }),
       write(db.insertInto('account_role').values({ account_id: id, role_id: roleId })),
       ...counted(db, 'account', organizationId, [id], 1),
     ],

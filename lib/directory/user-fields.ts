@@ -19,7 +19,7 @@ import {
   Unsearchable,
 } from './search.ts'
 import { findUserPath } from './user-path.ts'
-import { valueKey, valuePath } from './user-values.ts'
+import { isUsual, valueKey, valuePath } from './user-values.ts'
 
 const no = (condition: SqlCondition): SqlCondition => sql`((${condition}) is not true)`
 
@@ -172,13 +172,13 @@ const columns: ReadonlyMap<string, Field> = new Map([
 ])
 
 /** A status that few accounts are in: those have an index of their own, and are a set that leads. */
-interface Status {
+export interface Status {
   /** The truth that few have. */
   readonly few: boolean
   readonly column: 'account.disabled_at' | 'account.locked_at'
 }
 
-const statuses: ReadonlyMap<string, Status> = new Map([
+export const statuses: ReadonlyMap<string, Status> = new Map([
   ['active', { few: false, column: 'account.disabled_at' }],
   [lockedAttribute.name.toLowerCase(), { few: true, column: 'account.locked_at' }],
   [disabledAttribute.name.toLowerCase(), { few: true, column: 'account.disabled_at' }],
@@ -220,6 +220,10 @@ export const leadsToUsers = (filter: Filter): boolean => leads(filter, hasAltern
 /** Whether indexes find those to whom the filter applies: as sets, or by a name that is one user's. */
 export const isFoundByIndexes = (filter: Filter): boolean => leads(filter, true)
 
+/** Whether those who have no value of what the path stands for are found by an index. */
+export const lacksUsual = (path: string): boolean =>
+  columnOf(path) === undefined && isUsual(searchedPath(path)?.path ?? '')
+
 const leads = (filter: Filter, alternatives: boolean): boolean => {
   switch (filter.kind) {
     case 'and':
@@ -229,7 +233,7 @@ const leads = (filter: Filter, alternatives: boolean): boolean => {
     case 'element':
       return true
     case 'comparison': {
-      if (filter.value === null) return false
+      if (filter.value === null) return filter.operator === 'eq' && lacksUsual(filter.path)
       const column = columnOf(filter.path)
       const status = statuses.get(column ?? '')
       if (status) return truthOf(filter) === status.few
@@ -245,13 +249,27 @@ const leads = (filter: Filter, alternatives: boolean): boolean => {
 }
 
 /** The values of one place, of all accounts of the organization. */
-const placeField = (organizationId: string, path: string, truth: boolean): Field =>
-  valueField(
+const placeField = (organizationId: string, path: string, truth: boolean): Field => {
+  const field = valueField(
     path,
     truth,
     (condition) => sql`account.id in (select account_id from account_value
       where organization_id = ${organizationId} and path = ${path} and ${condition(sql.ref('account_value.value_key'))})`,
   )
+  if (!isUsual(path)) return field
+  // a value may still be there behind the first
+  const lacks = sql<SqlBool>`account.id in (select without.account_id from account_without as without
+    where without.organization_id = ${organizationId} and without.path = ${path} and not exists (
+      select 1 from account_value as other where other.account_id = without.account_id and other.path = ${path}))`
+  return {
+    present: () => no(lacks),
+    compare: (comparison) => {
+      const { operator, value } = comparison
+      if (value !== null || (operator !== 'eq' && operator !== 'ne')) return field.compare(comparison)
+      return operator === 'eq' ? lacks : no(lacks)
+    },
+  }
+}
 
 /** Rows of `account_value` that are all of what a filter means: each user has one, or with `several` one or more. */
 export interface ValueRows {

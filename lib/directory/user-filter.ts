@@ -4,7 +4,7 @@
  * contrary true, so everybody is either among those whom a filter means or among those whom its contrary means.
  */
 import type { Comparison, Filter } from './search.ts'
-import { columnOf } from './user-fields.ts'
+import { columnOf, lacksUsual } from './user-fields.ts'
 
 /** True for everybody, false for nobody. */
 export type Plain = Filter | boolean
@@ -23,6 +23,9 @@ const settled = (term: Filter): boolean | undefined => {
 }
 
 const contrary = (term: Filter): Filter => {
+  if (term.kind === 'present' && lacksUsual(term.path)) {
+    return { kind: 'comparison', path: term.path, operator: 'eq', value: null, text: 'null' }
+  }
   if (term.kind !== 'comparison') return { kind: 'not', term }
   // of several values none is equal: `ne` is the contrary of `eq` everywhere
   const operator = ({ eq: 'ne', ne: 'eq' } as const)[term.operator as string]

@@ -14,7 +14,7 @@ import { join } from './group-members.ts'
 import { groupNameKey } from './groups.ts'
 import { advance, importProgress } from './import-progress.ts'
 import { counted } from './population.ts'
-import { valueRows } from './user-values.ts'
+import { lackRows, valueRows } from './user-values.ts'
 import { aboutUser } from './users.ts'
 
 /** A user as he is written; what he may be like is looked at before. */
@@ -127,6 +127,7 @@ const insertValues = insertingMany('account_value', [
   'item',
   'value_key',
 ])
+const insertLacks = insertingMany('account_without', ['organization_id', 'path', 'account_id'])
 
 /** The writes and events of those who join groups; in one order, so that two imports never wait for each other. */
 const joining = (
@@ -210,6 +211,10 @@ const importPart = async (
         ...insertValues(
           db,
           made.flatMap((one) => valueRows(one)),
+        ).map(write),
+        ...insertLacks(
+          db,
+          made.flatMap((one) => lackRows(one)),
         ).map(write),
         ...joins.writes,
         ...counted(db, 'account', organizationId, ids, 1),

@@ -4,13 +4,14 @@
  */
 import { type RawBuilder, sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
-import { disabledAttribute, lockedAttribute } from './attributes.ts'
 import { blockIn, blockOf, pageOf } from './population.ts'
 import { type Filter, type SqlCondition, toCondition } from './search.ts'
 import {
   columnOf,
   leadsToUsers,
+  type Status,
   searchedPath,
+  statuses,
   userFields,
   type ValueRows,
   valueRowsOf,
@@ -18,6 +19,7 @@ import {
 import { plain } from './user-filter.ts'
 import { findUserPath } from './user-path.ts'
 import { belongs, countUsers } from './user-total.ts'
+import { isUsual } from './user-values.ts'
 
 export interface Page {
   /** From 0. */
@@ -53,17 +55,11 @@ const block = blockIn(sql.ref('account.id'))
 
 const everybody: SqlCondition = sql`1 = 1`
 
-const truth = (so: SqlCondition): RawBuilder<string> =>
-  sql<string>`(case when ${so} then 'true' else 'false' end)`
-
 const columns: ReadonlyMap<string, RawBuilder<string>> = new Map([
   ['id', sql<string>`account.id`],
   ['username', sql<string>`account.user_name_key`],
   ['meta.created', sql<string>`account.created_at`],
   ['meta.lastmodified', sql<string>`account.modified_at`],
-  ['active', truth(sql`account.disabled_at is null`)],
-  [lockedAttribute.name.toLowerCase(), truth(sql`account.locked_at is not null`)],
-  [disabledAttribute.name.toLowerCase(), truth(sql`account.disabled_at is not null`)],
 ])
 
 /** A list cannot be sorted so; the message says why, in words for the client. */
@@ -71,15 +67,17 @@ export class Unsortable extends Error {
   override readonly name = 'Unsortable'
 }
 
-/** What a list is sorted by: a column, or the first value of an attribute. */
+/** What a list is sorted by: a column, a status, or the first value of an attribute. */
 type Order =
   | { readonly column: RawBuilder<string> }
+  | { readonly status: Status }
   | { readonly path: string /** Whether a user may have more than one. */; readonly several: boolean }
 
-const corePrefix = /^urn:ietf:params:scim:schemas:core:2\.0:user:/i
-
 const orderOf = (path: string): Order => {
-  const column = columns.get(path.replace(corePrefix, '').toLowerCase())
+  const name = columnOf(path) ?? ''
+  const status = statuses.get(name)
+  if (status) return { status }
+  const column = columns.get(name)
   if (column) return { column }
   const place = searchedPath(path)
   if (!place) throw new Unsortable(`Users cannot be sorted by ${path}.`)
@@ -113,9 +111,9 @@ interface Stretch {
   readonly where: SqlCondition
   readonly key: RawBuilder<string>
   readonly id: RawBuilder<string>
-  /** Whether its rows have a key. */
-  readonly keyed: boolean
-  /** Whether a user may have more than one of its rows. */
+  /** The one key that all of its rows have, null for none; absent where `key` says it. */
+  readonly fixed?: string | null
+  /** Whether a user may have more than one of its rows, which are then of one key. */
   readonly several?: boolean
 }
 
@@ -134,9 +132,26 @@ const stretchesOf = (
       organizationId,
       leads || order.column === columns.get('id'),
     )
-    return [{ from: sql`account`, where: own, key: order.column, id, keyed: true }]
+    return [{ from: sql`account`, where: own, key: order.column, id }]
   }
   const own = belongs('account.organization_id', organizationId, leads)
+  if ('status' in order) {
+    const { few, column } = order.status
+    const those: Stretch = {
+      from: sql`account`,
+      where: sql`${own} and ${sql.ref(column)} is not null`,
+      key: id,
+      id,
+      fixed: String(few),
+    }
+    const others: Stretch = {
+      ...those,
+      where: sql`${belongs('account.organization_id', organizationId, true)} and ${sql.ref(column)} is null`,
+      fixed: String(!few),
+    }
+    // false comes before true
+    return few === descending ? [those, others] : [others, those]
+  }
   const { path, several } = order
   const first = several ? sql`sorted.item = 0` : everybody
   const having: Stretch = {
@@ -147,16 +162,25 @@ const stretchesOf = (
     where: sql`${belongs('sorted.organization_id', organizationId, leads)} and sorted.path = ${path} and ${first}`,
     key: sql`sorted.value_key`,
     id: sql`sorted.account_id`,
-    keyed: true,
   }
-  const lacking: Stretch = {
-    from: sql`account`,
-    where: sql`${own} and not exists (select 1 from account_value as sorted
-      where sorted.account_id = account.id and sorted.path = ${path} and sorted.item = 0)`,
-    key: id,
-    id,
-    keyed: false,
-  }
+  const lacking: Stretch = isUsual(path)
+    ? {
+        from: filter
+          ? sql`account_without as sorted inner join account on account.id = sorted.account_id`
+          : sql`account_without as sorted`,
+        where: sql`${belongs('sorted.organization_id', organizationId, leads)} and sorted.path = ${path}`,
+        key: sql`sorted.account_id`,
+        id: sql`sorted.account_id`,
+        fixed: null,
+      }
+    : {
+        from: sql`account`,
+        where: sql`${belongs('account.organization_id', organizationId, true)} and not exists (select 1 from account_value as sorted
+          where sorted.account_id = account.id and sorted.path = ${path} and sorted.item = 0)`,
+        key: id,
+        id,
+        fixed: null,
+      }
   // who has no value comes last, and first when the order is turned round (RFC 7644 §3.4.2.3)
   return descending ? [lacking, having] : [having, lacking]
 }
@@ -164,12 +188,12 @@ const stretchesOf = (
 /** The users of values that an index has in their order. */
 const stretchOf = ({ where, several }: ValueRows): Stretch => {
   const id = sql<string>`account_value.account_id`
-  return { from: sql`account_value`, where, key: id, id, keyed: true, several }
+  return { from: sql`account_value`, where, key: id, id, several }
 }
 
 const read = async (
   db: Db,
-  { from, where, key, id, keyed, several = false }: Stretch,
+  { from, where, key, id, fixed, several = false }: Stretch,
   filter: SqlCondition,
   descending: boolean,
   range: { readonly limit: number; readonly offset: number; readonly after: Place | undefined },
@@ -180,18 +204,18 @@ const read = async (
   const behind =
     after === undefined
       ? sql`1 = 1`
-      : keyed
+      : fixed === undefined
         ? sql`(${key}, ${id}) ${than} (${after.key}, ${after.id})`
         : sql`${id} ${than} ${after.id}`
-  const order = keyed ? sql`${key} ${way}, ${id} ${way}` : sql`${id} ${way}`
+  const order = fixed === undefined ? sql`${key} ${way}, ${id} ${way}` : sql`${id} ${way}`
   const { rows } = await sql<{
     id: string
     key: string
   }>`select ${several ? sql`distinct ` : sql``}${id} as id, ${key} as key from ${from}
-    where ${where} and ${filter} and ${behind} order by ${order} limit ${range.limit} offset ${range.offset}`.execute(
+    where ${where} and ${filter} and ${behind} ${several ? sql`group by ${id}` : sql``} order by ${order} limit ${range.limit} offset ${range.offset}`.execute(
     db,
   )
-  return rows.map((row) => ({ id: row.id, key: keyed ? row.key : null }))
+  return rows.map((row) => ({ id: row.id, key: fixed === undefined ? row.key : fixed }))
 }
 
 const count = async (
@@ -215,8 +239,10 @@ const readStretches = async (
   const found: Place[] = []
   let skip = typeof from === 'number' ? from : 0
   let after = typeof from === 'number' ? undefined : from
-  const begins = after && stretches.findIndex(({ keyed }) => keyed === (after?.key !== null))
-  for (const stretch of stretches.slice(Math.max(0, begins ?? 0))) {
+  // behind a place of a key that one stretch has alone, else of the stretch of all keys
+  const own = after && stretches.findIndex(({ fixed }) => fixed === after?.key)
+  const begins = own === -1 ? stretches.findIndex(({ fixed }) => fixed === undefined) : (own ?? 0)
+  for (const stretch of stretches.slice(Math.max(0, begins))) {
     const room = limit + 1 - found.length
     if (room === 0) break
     const rows = await read(db, stretch, filter, descending, { limit: room, offset: skip, after })

@@ -1,7 +1,7 @@
 /** What users are found by: a row for each value of their attributes, written in the commit that writes the attributes. */
 import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
-import type { AccountValueTable } from '../database/schema.ts'
+import type { AccountValueTable, AccountWithoutTable } from '../database/schema.ts'
 import { type Attribute, type Attributes, attributeOf, isObject } from './attributes.ts'
 import { indexable } from './search.ts'
 
@@ -78,6 +78,38 @@ export const valueRows = (
     }))
   })
 
+/** What nearly everybody has, where lists are sorted by it: those who lack it have a row that says so. */
+const usual: ReadonlyMap<string, readonly string[]> = new Map([
+  ['name', ['name.givenname', 'name.familyname']],
+  ['displayname', ['displayname']],
+  ['emails', ['emails.value']],
+])
+
+/** Whether there is a row in `account_without` for everybody who has no first value of that place. */
+export const isUsual = (path: string): boolean => usual.get(path.split('.')[0] ?? '')?.includes(path) === true
+
+/** The rows of what an account lacks; `names` restricts them to those attributes. */
+export const lackRows = (
+  described: Described,
+  names: Iterable<string> = usual.keys(),
+): readonly AccountWithoutTable[] => {
+  const asked = [...names].filter((name) => usual.has(name.toLowerCase()))
+  const first = valueRows(
+    described,
+    asked.length === 0
+      ? []
+      : [...described.attributes.keys()].filter((name) => usual.has(name.toLowerCase())),
+  ).filter(({ item }) => item === 0)
+  const there = new Set(first.map(({ path }) => path))
+  return asked
+    .flatMap((name) => usual.get(name.toLowerCase()) ?? [])
+    .filter((path) => !there.has(path))
+    .map((path) => ({ organization_id: described.organizationId, path, account_id: described.id }))
+}
+
+const lacking = (db: Db, rows: readonly AccountWithoutTable[]): readonly Write[] =>
+  rows.length === 0 ? [] : [write(db.insertInto('account_without').values(rows))]
+
 /** Rows in one statement: both databases bound the number of its parameters. */
 const together = 1_000
 
@@ -87,7 +119,10 @@ const inserts = (db: Db, rows: readonly AccountValueTable[]): readonly Write[] =
   )
 
 /** The writes of a new account's rows. */
-export const addValues = (db: Db, described: Described): readonly Write[] => inserts(db, valueRows(described))
+export const addValues = (db: Db, described: Described): readonly Write[] => [
+  ...inserts(db, valueRows(described)),
+  ...lacking(db, lackRows(described)),
+]
 
 /** The writes that bring the rows of an account up to date after `changed` attributes became `after`. */
 export const replaceValues = (
@@ -102,5 +137,24 @@ export const replaceValues = (
     paths.length === 0
       ? []
       : [write(db.deleteFrom('account_value').where('account_id', '=', after.id).where('path', 'in', paths))]
-  return [...gone, ...inserts(db, valueRows(after, changed))]
+  const lacked = lackRows({ ...after, attributes: before }, changed).map(({ path }) => path)
+  const lacks = lackRows(after, changed)
+  const found = lacked.filter((path) => !lacks.some((row) => row.path === path))
+  const had =
+    found.length === 0
+      ? []
+      : [
+          write(
+            db.deleteFrom('account_without').where('account_id', '=', after.id).where('path', 'in', found),
+          ),
+        ]
+  return [
+    ...gone,
+    ...inserts(db, valueRows(after, changed)),
+    ...had,
+    ...lacking(
+      db,
+      lacks.filter(({ path }) => !lacked.includes(path)),
+    ),
+  ]
 }
