@@ -66,6 +66,11 @@ export const detailsSchema = () =>
         }),
       ),
       events: z.array(event()),
+      totals: z
+        .object({ tokens: z.int(), requests: z.int(), events: z.int(), isExact: z.boolean() })
+        .describe(
+          'How many there are, shown or not; `isExact` is false where more than 10,000 rows were to be counted',
+        ),
     })
     .meta({ title: 'ImpersonationDetails' })
 
