@@ -13,7 +13,6 @@ import { type ClaimsContributor, ContributionFailed, contributedClaims } from '.
 import { type DecideNeeds, decide, type Refused } from './decide.ts'
 import { accessSeconds, earlier, type ImpersonationNeeds, plusSeconds } from './impersonations.ts'
 import { recordRefusal } from './refusal.ts'
-import { saidBefore } from './said.ts'
 
 export interface RefreshImpersonationNeeds extends DecideNeeds, ImpersonationNeeds {
   /** Further claims of the access token. */
@@ -59,7 +58,7 @@ export const refreshImpersonation = async (
     clientId: refreshToken.clientId,
     requestedScopes: refreshToken.scopes.filter((scope) => scopes.includes(scope)),
     sessionId: refreshToken.sessionId ?? '',
-    ...(await saidBefore(db, impersonationId)),
+    ...refreshToken.said,
   } as const
   const place = {
     applicationId: refreshToken.applicationId,

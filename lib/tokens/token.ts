@@ -70,6 +70,8 @@ export interface FoundToken extends Token {
   readonly spentAt: string | null
   /** When the impersonation was started by exchanging its subject token. */
   readonly startedAt: string | null
+  /** What the impersonator said that it is for, of a token of an impersonation. */
+  readonly said: { readonly reason?: string | undefined; readonly ticket?: string | undefined }
   readonly lineageEndsAt: Date
   /** When its lineage, not that of its session, was ended. */
   readonly lineageEndedAt: string | null
@@ -152,7 +154,8 @@ const select = (db: Db) =>
     .leftJoin('lineage as session', 'session.id', 'lineage.session_id')
     .leftJoin('impersonation', 'impersonation.id', 'token.impersonation_id')
     .selectAll('token')
-    .select(['lineage.ends_at', 'lineage.ended_at', 'impersonation.started_at'])
+    .select(['lineage.ends_at', 'lineage.ended_at'])
+    .select(['impersonation.started_at', 'impersonation.reason', 'impersonation.ticket'])
     // a lineage whose session is not to be found is dead, too
     .select(
       sql<number>`case when lineage.session_id is null or (session.id is not null and session.ended_at is null) then 1 else 0 end`.as(
@@ -210,6 +213,7 @@ export const findTokens = async (
         expired,
         alive: !expired && row.ended_at === null && row.ends_at > instant && Number(row.session_alive) === 1,
         startedAt: row.started_at,
+        said: { reason: row.reason ?? undefined, ticket: row.ticket ?? undefined },
         lineageEndsAt: new Date(row.ends_at),
         lineageEndedAt: row.ended_at,
       }

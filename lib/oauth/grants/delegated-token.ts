@@ -4,7 +4,6 @@ import { type Account, accountIs, findAccount, isActive } from '../../directory/
 import { grantedScopes, impersonationScopes } from '../../directory/permissions.ts'
 import { ContributionFailed, contributedClaims } from '../../impersonation/contributed-claims.ts'
 import { decide } from '../../impersonation/decide.ts'
-import { saidBefore } from '../../impersonation/said.ts'
 import { mintDelegatedAccessToken, mintImpersonatedAccessToken } from '../../tokens/access-token.ts'
 import { redeemApproval } from '../../tokens/approval.ts'
 import { mintIdToken } from '../../tokens/id-token.ts'
@@ -70,7 +69,7 @@ const impersonated = async (
       clientId: request.client.clientId,
       requestedScopes: given.scopes,
       sessionId: subject.sessionId ?? '',
-      ...(await saidBefore(db, impersonationId)),
+      ...subject.said,
     },
     request.now,
   )

@@ -11,7 +11,6 @@ import {
 import { type Asked, type DecideNeeds, decide, type Refused } from '../../impersonation/decide.ts'
 import { type ImpersonationNeeds, startImpersonation } from '../../impersonation/impersonations.ts'
 import { recordRefusal } from '../../impersonation/refusal.ts'
-import { saidBefore } from '../../impersonation/said.ts'
 import { numericDate } from '../../tokens/claims.ts'
 import { type FoundToken, isIssuedTo } from '../../tokens/token.ts'
 import { tokenTypeOf } from '../dpop.ts'
@@ -174,7 +173,7 @@ export const impersonationExchange = async (
     clientId: client.clientId,
     requestedScopes: narrowed(subject.scopes, presented.scope),
     sessionId: subject.sessionId ?? '',
-    ...(await saidBefore(db, impersonationId)),
+    ...subject.said,
   }
   const place = { applicationId: client.id, organizationId: subject.organizationId, impersonationId }
   const refuse = (error: OAuthError, why: Omit<Refused, 'error'>): GrantAnswer => ({
