@@ -1,5 +1,6 @@
 /** The API resources of deployment.toml meet those that were made by REST; and the built-in ones have WSO2's scopes. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { bump, commit, write } from '../lib/database/commit.ts'
 import { systemApis } from '../lib/directory/system-apis.ts'
 import { type Booted, boot } from './boot.ts'
 import { databases } from './databases.ts'
@@ -178,6 +179,31 @@ for (const database of databases) {
         ['museum.read', 'museum'],
       ])
       expect(owners[0]?.id).toBe(id)
+    })
+
+    test('one whose identifier a client goes by is not stored, nor are its scopes, until the client gives it up', async () => {
+      const { db } = server
+      const { id } = await application(db, { name: 'harbour client' })
+      const named = async (client_id: string) => {
+        const update = db.updateTable('application').set({ client_id }).where('id', '=', id)
+        expect(await commit(db, [write(update), bump])).toBe('committed')
+      }
+      await named('https://harbour.example')
+      const known = (await db.selectFrom('audit').select('id').execute()).length
+      const stored = async () =>
+        db
+          .selectFrom('scope')
+          .innerJoin('api_resource', 'api_resource.id', 'scope.api_resource_id')
+          .select(['scope.name', 'identifier'])
+          .where('scope.name', 'like', 'harbour%')
+          .execute()
+      const toml = defined('https://harbour.example', ['harbour.enter'])
+      await restart(toml)
+      expect(await stored()).toEqual([])
+      expect(await db.selectFrom('audit').select('id').execute()).toHaveLength(known)
+      await named('harbour-client')
+      await restart(toml)
+      expect(await stored()).toMatchObject([{ identifier: 'https://harbour.example' }])
     })
 
     test('what it makes is found at once by a server that runs, and what REST removes does not come back', async () => {

@@ -38,11 +38,13 @@ export const firstStart = async (
     hash ??= hashPassword(password)
     return hash
   }
-  const misplaced = await settle(asSystem, (caller) =>
+  const { misplaced, clients } = await settle(asSystem, (caller) =>
     ensureApiResources(db, caller, now, config.apiResources),
   )
   for (const { scope, identifier } of misplaced)
     log.warn({ scope, identifier }, 'another API resource has this scope of deployment.toml already')
+  for (const identifier of clients)
+    log.warn({ identifier }, 'a client goes by the identifier of this API resource of deployment.toml')
   const { created } = await settle(asSystem, (caller) =>
     ensureAdministrator(db, caller, now, create ? { userName, passwordHash, shipped } : undefined),
   )

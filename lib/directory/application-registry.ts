@@ -41,11 +41,17 @@ const isNameTaken = async (db: Db, organizationId: string, name: string): Promis
     .executeTakeFirst()) !== undefined
 
 /**
+ * What ids of users look like here (UUIDs of version 7). Who had one is named by it in audit rows and in chains of actors
+ * long after he was deleted: a client of that id would be taken for him, and bring to life what died with him.
+ */
+const userId = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
+
+/**
  * Tokens and audit rows name people and clients alike, and audiences clients and APIs: no client goes by a person's id,
  * nor by an API's identifier, nor as the system.
  */
 export const isClientIdTaken = async (db: Db, clientId: string): Promise<boolean> => {
-  if (clientId === 'system') return true
+  if (clientId === 'system' || userId.test(clientId)) return true
   const taken = await Promise.all([
     db.selectFrom('application').select('id').where('client_id', '=', clientId).executeTakeFirst(),
     db.selectFrom('account').select('id').where('id', '=', clientId).executeTakeFirst(),

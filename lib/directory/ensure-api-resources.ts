@@ -49,6 +49,17 @@ const retype = (
   return [exactly(1, update.set({ type, authorization_required_at: time })), write(policies)]
 }
 
+/** Those that a client goes by: audiences name clients and APIs alike, and resource servers trust them. */
+const namedLikeClients = async (db: Db, identifiers: readonly string[]): Promise<ReadonlySet<string>> => {
+  if (identifiers.length === 0) return new Set()
+  const rows = await db
+    .selectFrom('application')
+    .select('client_id as id')
+    .where('client_id', 'in', identifiers)
+    .execute()
+  return new Set(rows.map(({ id }) => id))
+}
+
 /** Each identifier and each scope once: the first definition wins. */
 const distinct = (definitions: readonly ApiResourceDefinition[]): readonly ApiResourceDefinition[] => {
   const identifiers = new Set<string>()
@@ -126,16 +137,18 @@ const plan = (db: Db, stored: Stored, definitions: readonly ApiResourceDefinitio
   return { writes, events }
 }
 
-/** A scope that `deployment.toml` defines and that another API resource has: it stays where it is. */
-export interface MisplacedScope {
-  readonly scope: string
-  readonly identifier: string
+/** What `deployment.toml` defines and is not stored. */
+export interface NotStored {
+  /** Another API resource has the scope: it stays where it is. */
+  readonly misplaced: readonly { readonly scope: string; readonly identifier: string }[]
+  /** Identifiers that clients go by: neither these API resources nor their new scopes are stored. */
+  readonly clients: readonly string[]
 }
 
 const misplaced = (
   { resources, scopes }: Stored,
   configured: readonly ApiResourceDefinition[],
-): readonly MisplacedScope[] =>
+): NotStored['misplaced'] =>
   configured.flatMap(({ identifier, scopes: defined }) =>
     defined.flatMap(({ name: scope }) => {
       const owner = scopes.get(scope)
@@ -145,7 +158,7 @@ const misplaced = (
 
 /**
  * Stores the configured and the built-in API resources that are not there yet; of those that are, new scopes and a
- * changed type. Nothing to do writes nothing. Answers the configured scopes that it could not store. Throws `Lost` when
+ * changed type. Nothing to do writes nothing. Answers what is configured and could not be stored. Throws `Lost` when
  * another start was faster.
  */
 export const ensureApiResources = async (
@@ -153,18 +166,23 @@ export const ensureApiResources = async (
   caller: Caller,
   now: Date,
   configured: readonly (ApiResourceDefinition & { readonly disabled: boolean })[],
-): Promise<readonly MisplacedScope[]> => {
-  const enabled = configured.filter(({ disabled }) => !disabled)
+): Promise<NotStored> => {
+  const wanted = configured.filter(({ disabled }) => !disabled)
+  const clients = await namedLikeClients(
+    db,
+    wanted.map(({ identifier }) => identifier),
+  )
+  const enabled = wanted.filter(({ identifier }) => !clients.has(identifier))
   const definitions = distinct([...enabled, ...systemApis])
   const stored = await readStored(db, definitions)
-  const elsewhere = misplaced(stored, enabled)
+  const notStored = { misplaced: misplaced(stored, enabled), clients: [...clients] }
   const { writes, events } = plan(db, stored, definitions, now)
-  if (writes.length === 0) return elsewhere
+  if (writes.length === 0) return notStored
   const outcome = await change(db, caller, now, {
     writes: [revisionIs(caller.revision), ...writes],
     events,
     administrative: true,
   })
   if (outcome === 'conflict') throw new Lost('the API resources changed meanwhile')
-  return elsewhere
+  return notStored
 }

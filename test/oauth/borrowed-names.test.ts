@@ -231,6 +231,46 @@ for (const database of databases) {
       }
     })
 
+    test('no client goes by the id of a user, nor by one that a user had: his rows and chains name him still', async () => {
+      const leaver = await createPerson(server, `Leaver-${database.name}`)
+      const subject = await userTokens(server, frontend, alice.id, {
+        scopes: ['openid', 'internal_user_mgt_view'],
+      })
+      const actor = await userTokens(server, frontend, leaver.id)
+      const { access_token } = await exchanged(
+        server,
+        frontend,
+        delegation(subject.accessToken, actor.accessToken),
+      )
+      expect(await isActive(access_token, frontend)).toBe(true)
+      const taking = (clientId: string) => ({
+        name: `Taking ${clientId}`,
+        inboundProtocolConfiguration: { oidc: { ...oidcSettings, clientId } },
+      })
+      const refused = async (clientId: string) => {
+        await nothingElse(server.db, {}, async () => {
+          const made = await server.send('POST', '/api/server/v1/applications', taking(clientId))
+          expect([made.status, await made.json()]).toMatchObject([409, { code: 'OAUTH-60008' }])
+          const registered = await server.send('POST', '/api/identity/oauth2/dcr/v1.1/register', {
+            redirect_uris: ['https://client.example/cb'],
+            ext_param_client_id: clientId,
+          })
+          expect([registered.status, await registered.json()]).toMatchObject([
+            400,
+            { error: 'invalid_client_metadata' },
+          ])
+        })
+      }
+      await refused(leaver.id)
+      expect((await server.send('DELETE', `/scim2/Users/${leaver.id}`)).status).toBe(204)
+      expect(await isActive(access_token, frontend)).toBe(false)
+      for (const clientId of [leaver.id, leaver.id.toUpperCase(), Bun.randomUUIDv7()]) await refused(clientId)
+      expect(await isActive(access_token, frontend)).toBe(false)
+      // what others make ids of clients of is fine
+      const other = taking(crypto.randomUUID())
+      expect((await server.send('POST', '/api/server/v1/applications', other)).status).toBe(201)
+    })
+
     test('nobody takes the name that somebody without the attribute, or a client, goes by', async () => {
       const claimConfiguration = { subject: { claim: { uri: 'http://wso2.org/claims/nickname' } } }
       const update = await server.send('PATCH', `/api/server/v1/applications/${backend.applicationId}`, {
