@@ -97,6 +97,42 @@ describe.each(databases)('/scim2/v2/Roles as a whole on $name', (database) => {
     expect((await findPeople(server.db, [member])).get(member)?.roles).toEqual([])
   })
 
+  test('a group and a role have new tags when the other, whom they show, is made, renamed or deleted', async () => {
+    const tagOf = async (at: string) => {
+      const response = await server.send('GET', at)
+      const { meta } = (await bodyOf(response)) as { meta: { version: string } }
+      expect(response.headers.get('etag')).toBe(meta.version)
+      return meta.version
+    }
+    const response = await server.send('POST', '/scim2/Groups', { displayName: 'Tagged group' })
+    const group = `/scim2/Groups/${(await bodyOf(response)).id}`
+    const changed = async (at: string, request: () => Promise<Response>) => {
+      const before = await tagOf(at)
+      expect((await request()).status).toBeLessThan(300)
+      expect(await tagOf(at)).not.toBe(before)
+      const stale = { Authorization: admin, 'If-None-Match': before }
+      expect((await server.send('GET', at, undefined, stale)).status).toBe(200)
+    }
+    const [, , , value] = group.split('/')
+    const roles: string[] = []
+    await changed(group, async () => {
+      const body = { displayName: 'Tagged role', groups: [{ value }] }
+      const answer = await server.send('POST', '/scim2/v2/Roles', body)
+      roles.push(path((await bodyOf(answer.clone() as Response)).id))
+      return answer
+    })
+    const role = String(roles[0])
+    const rename = (at: string, displayName: string) => () =>
+      server.send('PATCH', at, patchOp({ op: 'replace', path: 'displayName', value: displayName }))
+    await changed(group, rename(role, 'Tagged role anew'))
+    await changed(role, rename(group, 'Tagged group anew'))
+    const { id } = await server.send('POST', '/scim2/Groups', { displayName: 'Going' }).then(bodyOf)
+    const add = patchOp({ op: 'add', path: 'groups', value: [{ value: id }] })
+    await changed(role, () => server.send('PATCH', role, add))
+    await changed(role, () => server.send('DELETE', `/scim2/Groups/${id}`))
+    await changed(group, () => server.send('DELETE', role))
+  })
+
   test('it refuses what cannot be, and changes nothing', async () => {
     const id = await made({ displayName: 'Refusals' })
     await made({ displayName: 'Taken role' })

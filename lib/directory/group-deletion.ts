@@ -10,6 +10,7 @@ import { refusePower } from './group-update.ts'
 import type { Group, GroupRefusal } from './groups.ts'
 import { administratorAfter } from './last-administrator.ts'
 import { counted } from './population.ts'
+import { rolesShowing } from './role-groups.ts'
 
 /** Deletes the group that was read as `group`; throws `Lost` when that was overtaken. */
 export const deleteGroup = async (
@@ -43,6 +44,7 @@ export const deleteGroup = async (
             eb.selectFrom('group_member').select('account_id').where('group_id', '=', id),
           ),
       ),
+      rolesShowing(db, id),
       // its members and roles go with it
       exactly(1, db.deleteFrom('user_group').where('id', '=', id).where('edition', '=', group.edition)),
       ...counted(db, 'user_group', caller.organizationId, [id], -1),

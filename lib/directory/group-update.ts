@@ -11,7 +11,7 @@ import { groupMembersAmong, join, leave, memberIdsOfGroup } from './group-member
 import { type Power, powerOfGroup } from './group-roles.ts'
 import { findGroup, type Group, type GroupRefusal, groupNameKey, refuseGroupName } from './groups.ts'
 import { administratorAfter } from './last-administrator.ts'
-import { groupsAmong } from './role-groups.ts'
+import { groupsAmong, rolesShowing } from './role-groups.ts'
 import { findMembers, memberships } from './role-members.ts'
 import { differenceOf, type SetEdit } from './set-edit.ts'
 
@@ -114,6 +114,7 @@ export const updateGroup = async (
       ...leave(db, id, members.removed),
       ...join(db, id, members.added),
       ...memberships(db, caller, moved),
+      ...(renamed ? [rolesShowing(db, id)] : []),
       ...guards,
     ],
     events: [

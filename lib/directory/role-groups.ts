@@ -77,3 +77,25 @@ export const groupsChanged = (db: Db, caller: Caller, ids: readonly string[]): W
         .where('id', 'in', chunk),
     ),
   )
+
+/** The new editions of all groups that show the role: its name is part of them. */
+export const groupsShowing = (db: Db, roleId: string): Write =>
+  write(
+    db
+      .updateTable('user_group')
+      .set((eb) => ({ edition: eb('edition', '+', 1) }))
+      .where('id', 'in', (eb) =>
+        eb.selectFrom('group_role').select('group_id').where('role_id', '=', roleId),
+      ),
+  )
+
+/** The new editions of all roles that show the group: its name is part of them. */
+export const rolesShowing = (db: Db, groupId: string): Write =>
+  write(
+    db
+      .updateTable('role')
+      .set((eb) => ({ edition: eb('edition', '+', 1) }))
+      .where('id', 'in', (eb) =>
+        eb.selectFrom('group_role').select('role_id').where('group_id', '=', groupId),
+      ),
+  )

@@ -9,7 +9,14 @@ import type { Caller } from './caller.ts'
 import { change, Lost } from './change.ts'
 import { administratorAfter, becomesAdministrator } from './last-administrator.ts'
 import { administratorRole } from './permissions.ts'
-import { admitGroups, dismissGroups, groupIdsOfRole, groupsAmong, groupsChanged } from './role-groups.ts'
+import {
+  admitGroups,
+  dismissGroups,
+  groupIdsOfRole,
+  groupsAmong,
+  groupsChanged,
+  groupsShowing,
+} from './role-groups.ts'
 import { admit, dismiss, findMembers, memberIdsOfRole, membersAmong, memberships } from './role-members.ts'
 import { permissionsWrites, refusePermissions, scopesOfRole } from './role-permissions.ts'
 import { findRole, type Role, type RoleRefusal, refuseName } from './roles.ts'
@@ -108,6 +115,7 @@ export const updateRole = async (
       ...dismissGroups(db, role.id, groups.removed),
       ...admitGroups(db, role.id, groups.added),
       ...groupsChanged(db, caller, [...groups.added, ...groups.removed]),
+      ...(renamed ? [groupsShowing(db, role.id)] : []),
       // behind the changes
       ...guards,
     ],
