@@ -15,7 +15,14 @@ const matches = (pattern: readonly string[], path: readonly string[]): boolean =
   pattern.length === path.length &&
   pattern.every((segment, at) => segment === path[at] || (isVariable(segment) && path[at] !== ''))
 
-/** Routes for all methods or all paths are no resource of theirs, and do not count. The routes are read at the first call. */
+/** Where its variables are: of two patterns of one path the one that is literal for longer comes first. */
+const vagueness = (pattern: readonly string[]) =>
+  pattern.map((segment) => Number(isVariable(segment))).join('')
+
+/**
+ * Those of the pattern that says most of the path: `/things/search` has its own, not those of `/things/:id`. Routes for
+ * all methods or all paths are no resource of theirs, and do not count. The routes are read at the first call.
+ */
 export const allowedMethods = (routesOf: () => readonly Route[]): ((path: string) => readonly string[]) => {
   let known: readonly { readonly method: string; readonly segments: readonly string[] }[] | undefined
   return (path) => {
@@ -23,7 +30,10 @@ export const allowedMethods = (routesOf: () => readonly Route[]): ((path: string
       .filter((route) => route.method !== 'ALL' && !route.path.includes('*'))
       .map((route) => ({ method: route.method, segments: route.path.split('/') }))
     const asked = path.split('/')
-    const found = known.filter(({ segments }) => matches(segments, asked)).map(({ method }) => method)
-    return [...new Set(found)]
+    const found = known
+      .filter(({ segments }) => matches(segments, asked))
+      .map(({ method, segments }) => ({ method, vague: vagueness(segments) }))
+    const [least] = found.map(({ vague }) => vague).sort()
+    return [...new Set(found.filter(({ vague }) => vague === least).map(({ method }) => method))]
   }
 }

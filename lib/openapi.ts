@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import { type Rule, ruleOf } from './access/guard.ts'
 import type { Answer, Operation } from './access/operation.ts'
+import { bodyOf } from './openapi/body.ts'
 import { type Components, components } from './openapi/components.ts'
 import { wordOfCondition, wordOfHeader, wordOfPath, wordOfQuery } from './openapi/words.ts'
 
@@ -61,6 +62,7 @@ const reference = (name: string) => ({ $ref: `#/components/schemas/${name}` })
 const errors = {
   Problem: object({ code: text, message: text, description: text, traceId: text }),
   GateError: object({ code: { type: 'integer' }, message: text, description: text, traceId: text }),
+  RegistrationError: object({ error: text, error_description: text, traceId: text }),
   ScimError: object(
     {
       schemas: { type: 'array', items: text },
@@ -74,17 +76,19 @@ const errors = {
 
 const isScim = (path: string) => path.startsWith('/scim2')
 
+/** What the gate says and what the API says, of a path; registration has the errors of RFC 7591, too. */
+const errorOf = (path: string) => {
+  if (isScim(path)) return reference('ScimError')
+  const names = ['Problem', 'GateError', ...(path.includes('/dcr/') ? ['RegistrationError'] : [])]
+  return { anyOf: names.map(reference) }
+}
+
 const scimType = 'application/scim+json'
 
 const content = (type: string, schema: Json) => ({ content: { [type]: { schema } } })
 
 const answerOf = (path: string, status: number, answer: Answer, { lift }: Components) => {
-  const fallback =
-    status >= 400 && !answer.empty
-      ? isScim(path)
-        ? reference('ScimError')
-        : { anyOf: [reference('Problem'), reference('GateError')] }
-      : undefined
+  const fallback = status >= 400 && !answer.empty ? errorOf(path) : undefined
   const schema = answer.schema ? lift(toSchema(answer.schema, 'output')) : fallback
   const type = answer.type ?? (isScim(path) ? scimType : 'application/json')
   const headers = answer.headers?.map((name) => [name, { description: wordOfHeader(name), schema: text }])
@@ -172,7 +176,7 @@ const operationOf = (one: Documented, named: Components): Json => {
     security: rule.open ? [] : [{ basic: [] }, { oauth2: scopes }],
     parameters: parametersOf(one),
     ...(operation.body
-      ? { requestBody: { required: true, ...content(type, named.lift(toSchema(operation.body, 'input'))) } }
+      ? { requestBody: { required: true, ...content(type, named.lift(bodyOf(operation, toSchema))) } }
       : {}),
     responses: Object.fromEntries(
       answers.map(([status, answer]) => [status, answerOf(path, Number(status), answer, named)]),
@@ -197,7 +201,7 @@ export const readable = (all: readonly Documented[]) =>
       actor: rule.actor,
       parameters: parametersOf(one),
       answers: answers.map(([status, { description }]) => ({ status, description })),
-      body: operation.body ? JSON.stringify(toSchema(operation.body, 'input'), null, 2) : undefined,
+      body: operation.body ? JSON.stringify(bodyOf(operation, toSchema), null, 2) : undefined,
     }
   })
 

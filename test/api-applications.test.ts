@@ -202,7 +202,7 @@ for (const database of databases) {
         'OAUTH-60001',
         /authorization_code, implicit/,
       ],
-      ['two callbacks', oidc({ callbackURLs: ['https://a/1', 'https://a/2'] }), 501, 'APP-65003', /regexp=/],
+      ['two callbacks', oidc({ callbackURLs: ['https://a/1', 'https://a/2'] }), 400, 'OAUTH-60001', /regexp=/],
       ['a relative callback', oidc({ callbackURLs: ['/cb'] }), 400, 'OAUTH-60001', /absolute/],
       ['a fragment', oidc({ callbackURLs: ['https://a/cb#x'] }), 400, 'OAUTH-60001', /fragment/],
       ['http elsewhere', oidc({ callbackURLs: ['http://a.example/cb'] }), 400, 'OAUTH-60001', /http/],

@@ -577,7 +577,7 @@ for (const database of databases) {
         ],
         ['a type that is not made here', body({ resourceType: 'TENANT' }), 400, 'UE-10000'],
         ['an unknown attribute', body({ type: 'TENANT' }), 400, 'UE-10000'],
-        ['details types', body({ authorizationDetailsTypes: [{ type: 'x' }] }), 501, '501'],
+        ['details types', body({ authorizationDetailsTypes: [{ type: 'x' }] }), 400, 'UE-10000'],
         ['no object', [], 400, 'UE-10000'],
         ['NUL', body({ description: 'a\0b' }), 400, 'UE-10000'],
       ])('of a new one with %s', async (_, sent, status, code) => {
@@ -618,7 +618,7 @@ for (const database of databases) {
         for (const [method, url, sent, status, code] of [
           ['PATCH', one.url, { removedScopes: [`${one.key}.read`] }, 501, 'API-RESOURCE-60006'],
           ['PATCH', one.url, { removedScopes: [] }, 501, 'API-RESOURCE-60006'],
-          ['PATCH', one.url, { addedAuthorizationDetailsTypes: [{ type: 'x' }] }, 501, '501'],
+          ['PATCH', one.url, { addedAuthorizationDetailsTypes: [{ type: 'x' }] }, 400, 'UE-10000'],
           ['PATCH', one.url, { name: '' }, 400, 'API-RESOURCE-60003'],
           ['PATCH', one.url, { identifier: 'other' }, 400, 'UE-10000'],
           ['PATCH', one.url, { requiresAuthorization: false }, 400, 'UE-10000'],
@@ -642,7 +642,7 @@ for (const database of databases) {
           ['PATCH', at(`/scopes/id/${other.scopes[0]?.id}`), {}, 404, 'API-RESOURCE-60017'],
           ['PATCH', at(`/scopes/${one.key}.read`), { name: 'internal_x' }, 400, 'UE-10000'],
           ['GET', `${path}/nobodys/authorization-details-types`, undefined, 404, 'API-RESOURCE-60002'],
-          ['PUT', at('/authorization-details-types'), [{ type: 'x' }], 501, '501'],
+          ['PUT', at('/authorization-details-types'), [{ type: 'x' }], 400, 'UE-10000'],
           ['GET', at('/authorization-details-types/x'), undefined, 404, 'API-RESOURCE-60015'],
           ['PATCH', at('/authorization-details-types/x'), {}, 404, 'API-RESOURCE-60015'],
         ] as const)

@@ -10,7 +10,7 @@ import { authorizePath, logIn, oidcSettings, redirectUri, type Scenario, setUp }
 const elsewhere = [
   // they only search
   /\/\.search$/,
-  // there are no authorization details types (501, or 404)
+  // there are no authorization details types (400, or 404)
   /authorization-details-types/,
   // a list of calls, each of which leaves its own: test/scim-bulk.test.ts
   /^POST \/scim2\/Bulk$/,
@@ -18,6 +18,8 @@ const elsewhere = [
   /^POST \/scim2\/Me$/,
   // test/impersonations*.test.ts and test/me-impersonations.test.ts
   /impersonation(?:s\/|-preferences)/,
+  // test/registration*.test.ts
+  /\/dcr\//,
   // test/webhooks*.test.ts
   /\/webhooks/,
   // test/email-templates*.test.ts, test/notification*.test.ts

@@ -492,7 +492,7 @@ describe.each(databases)('e-mail templates on $name', (database) => {
 
     test('there are no text messages, and no types of them', async () => {
       expect(await get(sms)).toEqual([])
-      await refused('POST', sms, { displayName: 'x' }, 501, '501')
+      await refused('POST', sms, { displayName: 'x' }, 405, '405')
       for (const [method, path] of [
         ['GET', `${sms}/${started}`],
         ['DELETE', `${sms}/${started}`],

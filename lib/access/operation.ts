@@ -26,6 +26,8 @@ export interface Operation {
   readonly query?: ZodObject | undefined
   /** The body of the request; by media type when there is more than one. */
   readonly body?: ZodType | undefined
+  /** Whether a null in the body is the same as leaving its member out. */
+  readonly nulls?: 'absent' | undefined
   /** The media type of the body, `application/json` unless said. */
   readonly type?: string | undefined
   /**

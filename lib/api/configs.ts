@@ -30,14 +30,6 @@ const withoutType = () =>
     description: `The configuration type ${impersonationType} does not exist. Create it first: POST /api/identity/config-mgt/v1.0/resource-type with {"name": "${impersonationType}"}.`,
   })
 
-const inDeployment = () =>
-  new Problem({
-    status: 501,
-    code: '501',
-    message: 'Not Implemented',
-    description: 'These settings are those of deployment.toml, which is read at the start.',
-  })
-
 export const configs = (needs: ApiNeeds) => {
   const { db } = needs
   const guarded = gate(needs)
@@ -65,12 +57,6 @@ export const configs = (needs: ApiNeeds) => {
         async (_, c) => answerTagged(c, contentTag(server), server),
         operations.readConfigs,
       ),
-    )
-    .patch(
-      '/',
-      guarded('internal_config_update', async () => {
-        throw inDeployment()
-      }),
     )
     .get(
       '/impersonation',

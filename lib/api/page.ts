@@ -1,6 +1,14 @@
 /** Lists by cursor, the newest first: what `limit`, `after` and `before` mean, and the links to a page's neighbours. */
+import * as z from 'zod'
 import type { Page, Paged } from '../database/page.ts'
 import type { Problem } from './problem.ts'
+
+/** How many are asked for: a whole number from 1. */
+export const limitForm = /^[1-9][0-9]{0,8}$/
+
+/** What the OpenAPI document says of it; `about` is what counts without it, and the most that are answered. */
+export const limitText = (about = '20 unless said, at most 100') =>
+  z.string().regex(limitForm).optional().describe(about)
 
 const usualLimit = 20
 const largestLimit = 100
@@ -16,7 +24,7 @@ export const readPage = (query: URLSearchParams, unreadable: (why: string) => Pr
     return id
   }
   const asked = query.get('limit')
-  const limit = asked === null ? usualLimit : /^\d{1,9}$/.test(asked) ? Number(asked) : 0
+  const limit = asked === null ? usualLimit : limitForm.test(asked) ? Number(asked) : 0
   if (limit < 1) throw unreadable('The limit must be a positive whole number.')
   const [after, before] = [decode(query.get('after')), decode(query.get('before'))]
   if (after !== undefined && before !== undefined) throw unreadable('Both before and after are given.')

@@ -3,11 +3,12 @@
 /** What is taken when a person's language is not there. */
 export const defaultLocale = 'en_US'
 
-const form = /^([a-z]{2,3})(?:[_-]([a-z]{4}))?(?:[_-]([a-z]{2}|\d{3}))?$/i
+/** Language, script and region, each in any case, behind `_` or `-`. */
+export const localeForm = /^([A-Za-z]{2,3})(?:[_-]([A-Za-z]{4}))?(?:[_-]([A-Za-z]{2}|[0-9]{3}))?$/
 
 /** The locale as it is stored, of `en-us` too; undefined when it is none. */
 export const localeOf = (text: string): string | undefined => {
-  const [, language, script, region] = form.exec(text) ?? []
+  const [, language, script, region] = localeForm.exec(text) ?? []
   if (language === undefined) return undefined
   return [
     language.toLowerCase(),

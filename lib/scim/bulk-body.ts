@@ -54,7 +54,7 @@ const readFailOnErrors = (value: unknown): number | undefined => {
   // 0 is how WSO2's clients say that nothing stops it
   if (value === undefined || value === null || value === 0) return undefined
   const n = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
-  if (typeof n !== 'number' || !Number.isInteger(n) || n < 0) {
+  if (typeof n !== 'number' || !Number.isInteger(n) || n < 0 || n > 999_999_999) {
     throw bad('invalidSyntax', 'failOnErrors has to be an integer.')
   }
   return n === 0 ? undefined : n

@@ -1,11 +1,12 @@
 /** The body of a PATCH (RFC 7644 §3.5.2) as the OpenAPI document describes it; `parsePatch` is what reads it. */
 import * as z from 'zod'
+import { schemasNaming } from './written.ts'
 
 /** Names in it may be written in any case; here they are as the RFC writes them. */
 export const patchBody = () =>
   z
     .object({
-      schemas: z.array(z.literal('urn:ietf:params:scim:api:messages:2.0:PatchOp')).min(1).optional(),
+      schemas: schemasNaming('urn:ietf:params:scim:api:messages:2.0:PatchOp'),
       Operations: z
         .array(
           z.union([

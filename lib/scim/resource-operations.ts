@@ -3,6 +3,7 @@ import * as z from 'zod'
 import type { Answer, Describe } from '../access/operation.ts'
 import { patchBody } from './patch-schema.ts'
 import { groupSchema, type ResourceSchema, roleSchema, type SchemaAttribute } from './schema-attribute.ts'
+import { paging, schemasNaming, searchBody, selection } from './written.ts'
 
 const schemaOf = (one: SchemaAttribute): z.ZodType => {
   const single =
@@ -35,19 +36,46 @@ const shownResource = ({ name, attributes }: ResourceSchema) =>
     })
     .meta({ title: name })
 
+/** A reference as `readReferences` reads it: what only the server writes is not looked at. */
+const writtenReference = ({ subAttributes = [] }: SchemaAttribute) => {
+  const parts = subAttributes.map(({ name }) => [
+    name,
+    name === 'type'
+      ? z
+          .string()
+          .regex(/^[Uu][Ss][Ee][Rr]$/)
+          .optional()
+      : z.unknown().optional(),
+  ])
+  const value = z.string().min(1)
+  return z.union([z.strictObject({ ...Object.fromEntries(parts), value }), value])
+}
+
+const audience = () =>
+  z.looseObject({
+    value: z.string(),
+    type: z
+      .string()
+      .regex(
+        /^(?:[Aa][Pp][Pp][Ll][Ii][Cc][Aa][Tt][Ii][Oo][Nn]|[Oo][Rr][Gg][Aa][Nn][Ii][Zz][Aa][Tt][Ii][Oo][Nn])$/,
+      ),
+  })
+
+const writtenOf = (one: SchemaAttribute): z.ZodType => {
+  if (one.mutability === 'readOnly') return z.unknown().optional()
+  if (one.name === 'displayName') return z.string().max(255).regex(/\S/)
+  if (one.multiValued) return z.union([z.array(writtenReference(one)), writtenReference(one)]).optional()
+  return audience().optional()
+}
+
 const writtenResource = ({ name, attributes }: ResourceSchema) =>
   z
-    .object({
-      schemas: z.array(z.string()).optional(),
-      externalId: z.string().max(255).optional(),
-      ...Object.fromEntries(
-        attributes
-          .filter(({ mutability }) => mutability !== 'readOnly')
-          .map((one) => [
-            one.name,
-            one.name === 'displayName' ? z.string().max(255).regex(/[!-~]/) : schemaOf(one).optional(),
-          ]),
-      ),
+    .strictObject({
+      schemas: z.unknown().optional(),
+      id: z.unknown().optional(),
+      meta: z.unknown().optional(),
+      externalId: name === 'Group' ? z.string().max(255).optional() : z.unknown().optional(),
+      ...Object.fromEntries(attributes.map((one) => [one.name, writtenOf(one)])),
     })
     .meta({ title: `Written${name}` })
 
@@ -60,22 +88,6 @@ const listOf = (resource: z.ZodType) =>
     nextCursor: z.string().optional(),
     Resources: z.array(resource),
   })
-
-const integer = () => z.int().min(-999_999_999).max(999_999_999).optional()
-
-const selection = () => ({ attributes: z.string().optional(), excludedAttributes: z.string().optional() })
-const paging = () => ({
-  filter: z.string().optional(),
-  sortBy: z.string().optional(),
-  sortOrder: z.enum(['ascending', 'descending']).optional(),
-  startIndex: integer(),
-  count: integer(),
-  cursor: z.string().optional(),
-  domain: z
-    .string()
-    .regex(/^(?:[Pp][Rr][Ii][Mm][Aa][Rr][Yy])?$/)
-    .optional(),
-})
 
 const wrong: Answer = { description: 'The request is wrong in itself; scimType says how.' }
 const taken: Answer = { description: 'The name is taken.' }
@@ -106,6 +118,7 @@ const crud = (schema: ResourceSchema, tag: string) => {
     create: said(`create${name}`, `Create a ${noun}`, () => ({
       query: z.object(selection()),
       body: writtenResource(schema),
+      nulls: 'absent',
       answers: { 201: shown(`The ${noun}.`), 400: wrong, 409: taken },
     })),
     list: said(`list${name}s`, `Find ${noun}s`, () => ({
@@ -113,12 +126,8 @@ const crud = (schema: ResourceSchema, tag: string) => {
       answers: { 200: page(), 400: wrong },
     })),
     search: said(`search${name}s`, `Find ${noun}s by a body, which no log keeps`, () => ({
-      body: z.object({
-        schemas: z.array(z.string()).optional(),
-        ...paging(),
-        attributes: z.array(z.string()).optional(),
-        excludedAttributes: z.array(z.string()).optional(),
-      }),
+      body: searchBody(),
+      nulls: 'absent',
       answers: { 200: page(), 400: wrong },
     })),
     get: said(`get${name}`, `A ${noun}`, () => ({
@@ -130,12 +139,14 @@ const crud = (schema: ResourceSchema, tag: string) => {
       conditional: true,
       query: z.object(selection()),
       body: writtenResource(schema),
+      nulls: 'absent',
       answers: { 200: shown('As it is now.'), 400: wrong, 404: missing, 409: taken },
     })),
     patch: said(`patch${name}`, `Change parts of a ${noun}`, () => ({
       conditional: true,
       query: z.object(selection()),
       body: patchBody(),
+      nulls: 'absent',
       answers: {
         200: shown('As it is now.'),
         204: large,
@@ -154,25 +165,31 @@ const crud = (schema: ResourceSchema, tag: string) => {
 export const groupOperations = crud(groupSchema, 'Groups')
 export const roleOperations = crud(roleSchema, 'Roles')
 
+const text = () => z.string().min(1)
+const member = () => ({
+  path: z.string().regex(/^\/[A-Za-z0-9_.:/-]+$/),
+  bulkId: text().optional(),
+  version: text().optional(),
+})
+
 export const bulkOperation: Describe = () => ({
   id: 'bulk',
   summary: 'Several operations in one request',
   tag: 'Bulk',
+  nulls: 'absent',
   body: z.object({
-    schemas: z.array(z.string()).optional(),
-    failOnErrors: z.int().min(0).optional(),
+    schemas: schemasNaming('urn:ietf:params:scim:api:messages:2.0:BulkRequest'),
+    failOnErrors: z.union([z.int().min(0).max(999_999_999), z.string().regex(/^[0-9]{1,9}$/)]).optional(),
     Operations: z
       .array(
-        z.object({
-          method: z.enum(['POST', 'PUT', 'PATCH', 'DELETE']),
-          path: z.string(),
-          bulkId: z.string().optional(),
-          version: z.string().optional(),
-          data: z.looseObject({}).optional(),
-        }),
+        z.union([
+          z.object({ ...member(), method: z.literal('POST'), bulkId: text(), data: z.looseObject({}) }),
+          z.object({ ...member(), method: z.enum(['PUT', 'PATCH']), data: z.looseObject({}) }),
+          z.object({ ...member(), method: z.literal('DELETE'), data: z.unknown().optional() }),
+        ]),
       )
       .min(1)
-      .max(1_000),
+      .describe('1000 at most'),
   }),
   answers: {
     200: {

@@ -5,14 +5,38 @@ import {
   type Attribute,
   attributesOf,
   coreSchema,
+  customSchema,
   enterpriseSchema,
   wso2Schema,
 } from '../directory/attributes.ts'
 import { patchBody } from './patch-schema.ts'
+import { addressForm, longestOf } from './user-value.ts'
+import { oneOrMore, paging, searchBody, selection, truth } from './written.ts'
 
 const tag = 'Users'
 
-const schemaOf = ({ kind, name, subs }: Attribute, reading: boolean): z.ZodType => {
+/** Facts of WSO2, as `draftUser` reads it; names that look like others' are refused beside that. */
+const userName = () => z.string().regex(/^[^\s*?%/]{3,50}$/)
+
+const writtenPart = (name: string, sub: string): z.ZodType => {
+  if (sub === 'primary') return truth()
+  const text = z.string().max(longestOf(`${name}.${sub}`))
+  return name === 'emails' && sub === 'value' ? text.regex(addressForm) : text
+}
+
+/** An attribute as it is read from a body. */
+const writtenOf = ({ kind, name, subs }: Attribute): z.ZodType => {
+  const text = z.string().max(longestOf(name))
+  if (kind === 'boolean') return truth()
+  if (kind === 'string') return name === 'userName' ? userName() : text
+  if (kind === 'strings') return oneOrMore(text)
+  const parts = [...subs.values()].map((sub) => [sub, writtenPart(name, sub)] as const)
+  const entry = z.strictObject(Object.fromEntries(parts)).partial()
+  const item = subs.has('value') ? z.union([writtenPart(name, 'value'), entry]) : entry
+  return kind === 'complex' ? item : oneOrMore(item)
+}
+
+const schemaOf = ({ kind, name, subs }: Attribute): z.ZodType => {
   if (kind === 'boolean') return z.boolean()
   if (kind === 'string') return z.string()
   if (kind === 'strings') return z.array(z.string())
@@ -22,14 +46,17 @@ const schemaOf = ({ kind, name, subs }: Attribute, reading: boolean): z.ZodType 
   const entry = z.strictObject(parts).partial()
   if (kind === 'complex') return entry
   // the primary address comes back as WSO2's clients wrote it
-  return z.array(name === 'emails' || !reading ? z.union([z.string(), entry]) : entry)
+  return z.array(name === 'emails' ? z.union([z.string(), entry]) : entry)
 }
 
 const written = (schema: string, reading: boolean) =>
   Object.fromEntries(
     attributesOf(schema)
       .filter(({ access, name }) => access !== 'readOnly' && !(reading && name === 'password'))
-      .map((attribute) => [attribute.place.at(-1) ?? '', schemaOf(attribute, reading)]),
+      .map((attribute) => [
+        attribute.place.at(-1) ?? '',
+        reading ? schemaOf(attribute) : writtenOf(attribute),
+      ]),
   )
 
 const belonging = (parts: readonly string[]) =>
@@ -65,23 +92,21 @@ const userAnswer = () =>
     })
     .meta({ title: 'User' })
 
-const userBody = (required: readonly string[]) => {
-  const core = z.object(written(coreSchema, false)).partial()
-  const own = Object.fromEntries(
-    Object.entries(core.shape).map(([name, schema]) => [
-      name,
-      required.includes(name) && schema instanceof z.ZodOptional ? schema.unwrap() : schema,
-    ]),
-  )
-  return z
-    .looseObject({
-      schemas: z.array(z.string()).optional(),
-      ...own,
-      [enterpriseSchema]: z.object(written(enterpriseSchema, false)).partial().optional(),
-      [wso2Schema]: z.object(written(wso2Schema, false)).partial().optional(),
+const userBody = () =>
+  z
+    .strictObject({
+      // some clients name the schema inside of its extension, too; nobody reads it
+      schemas: z.unknown().optional(),
+      ...z.object(written(coreSchema, false)).partial().shape,
+      userName: userName(),
+      [enterpriseSchema]: extension(enterpriseSchema).optional(),
+      [wso2Schema]: extension(wso2Schema).optional(),
+      [customSchema]: z.looseObject({}).optional(),
     })
-    .meta({ title: required.includes('password') ? 'NewUser' : 'WrittenUser' })
-}
+    .meta({ title: 'WrittenUser' })
+
+const extension = (schema: string) =>
+  z.strictObject({ schemas: z.unknown(), ...written(schema, false) }).partial()
 
 const listAnswer = () =>
   z
@@ -94,23 +119,6 @@ const listAnswer = () =>
       Resources: z.array(userAnswer()),
     })
     .meta({ title: 'UserList' })
-
-const integer = () => z.int().min(-999_999_999).max(999_999_999).optional()
-
-const selection = () => ({ attributes: z.string().optional(), excludedAttributes: z.string().optional() })
-
-const paging = () => ({
-  filter: z.string().optional(),
-  sortBy: z.string().optional(),
-  sortOrder: z.enum(['ascending', 'descending']).optional(),
-  startIndex: integer(),
-  count: integer(),
-  cursor: z.string().optional(),
-  domain: z
-    .string()
-    .regex(/^(?:[Pp][Rr][Ii][Mm][Aa][Rr][Yy])?$/)
-    .optional(),
-})
 
 const wrong: Answer = { description: 'The request is wrong in itself; scimType says how.' }
 const missing: Answer = { description: 'There is no such user.' }
@@ -143,7 +151,8 @@ const making =
     summary,
     tag,
     query: z.object(selection()),
-    body: userBody(['userName']),
+    body: userBody(),
+    nulls: 'absent',
     answers: { 201: user('The user.'), 400: wrong, 409: taken, 503: overloaded },
   })
 
@@ -156,6 +165,7 @@ const changing =
     conditional: true,
     query: z.object(selection()),
     body: body(),
+    nulls: 'absent',
     answers: { 200: user('The user as he is now.'), 400: wrong, 404: missing, 503: overloaded },
   })
 
@@ -171,9 +181,7 @@ const ending =
 
 export const createUser = making('createUser', 'Create a user')
 export const getUser = reading('getUser', 'A user')
-export const replaceUser = changing('replaceUser', 'Replace the attributes of a user', () =>
-  userBody(['userName']),
-)
+export const replaceUser = changing('replaceUser', 'Replace the attributes of a user', () => userBody())
 export const patchUser = changing('patchUser', 'Change parts of a user', patchBody)
 export const deleteUser = ending('deleteUser', 'Delete a user')
 
@@ -189,17 +197,13 @@ export const searchUsers: Describe = () => ({
   id: 'searchUsers',
   summary: 'Find users by a body, which no log keeps',
   tag,
-  body: z.object({
-    schemas: z.array(z.string()).optional(),
-    ...paging(),
-    attributes: z.array(z.string()).optional(),
-    excludedAttributes: z.array(z.string()).optional(),
-  }),
+  body: searchBody(),
+  nulls: 'absent',
   answers: { 200: { description: 'A page of users.', schema: listAnswer() }, 400: wrong },
 })
 
 export const getMe = reading('getMe', 'The user that the call counts as')
 export const createMe = making('createMe', 'Create a user, as /Users does')
-export const replaceMe = changing('replaceMe', 'Replace the own attributes', () => userBody(['userName']))
+export const replaceMe = changing('replaceMe', 'Replace the own attributes', () => userBody())
 export const patchMe = changing('patchMe', 'Change parts of the own account', patchBody)
 export const deleteMe = ending('deleteMe', 'Delete the own account')

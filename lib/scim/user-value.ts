@@ -14,9 +14,15 @@ const longer: ReadonlyMap<string, number> = new Map([
 /** How many values an attribute may have. */
 export const mostEntries = 100
 
+/** How many characters a text may have, by the full name of the attribute or of its part. */
+export const longestOf = (name: string): number => longer.get(name) ?? longestText
+
+/** An e-mail address as far as it is looked at: what goes into the head of a mail is one line. */
+export const addressForm = /^[^\s@]+@[^\s@]+$/
+
 const text = (name: string, value: unknown): string => {
   if (typeof value !== 'string') throw bad('invalidValue', `${name} has to be a string.`)
-  const longest = longer.get(name) ?? longestText
+  const longest = longestOf(name)
   if (value.length > longest) throw bad('invalidValue', `${name} may have ${longest} characters.`)
   return value
 }
@@ -34,8 +40,7 @@ export const subValue = (attribute: Attribute, sub: string, value: unknown): unk
   const name = `${attribute.name}.${sub}`
   if (sub === 'primary') return truth(name, value)
   const written = text(name, value)
-  // what goes into the head of a mail is one line
-  if (attribute === emailsAttribute && sub === 'value' && !/^[^\s@]+@[^\s@]+$/.test(written)) {
+  if (attribute === emailsAttribute && sub === 'value' && !addressForm.test(written)) {
     throw bad('invalidValue', `${name} has to be an e-mail address.`)
   }
   return written

@@ -1,6 +1,6 @@
 /**
  * Authorization details types (RFC 9396): this server has none. Who asks for them is told so by empty lists, and who
- * brings some by 501.
+ * brings some by 400.
  */
 import { Hono } from 'hono'
 import { findOwnApiResource } from '../../directory/api-resource-changes.ts'
@@ -40,12 +40,16 @@ export const detailsTypesOf = (needs: ApiNeeds) => {
     )
     .put(
       path,
-      guarded('internal_api_resource_update', async (_, c) => {
-        const types = await readBody(c, writtenDetailsTypes)
-        await requireOwn(parameter(c, 'id'))
-        wantNoDetailsTypes(types)
-        return c.body(null, 204)
-      }),
+      guarded(
+        'internal_api_resource_update',
+        async (_, c) => {
+          const types = await readBody(c, writtenDetailsTypes)
+          await requireOwn(parameter(c, 'id'))
+          wantNoDetailsTypes(types)
+          return c.body(null, 204)
+        },
+        operations.replaceDetailsTypes,
+      ),
     )
     .get(
       one,

@@ -7,6 +7,7 @@ import {
 } from '../../directory/api-resources.ts'
 import type { Filter } from '../../directory/condition.ts'
 import { parseFilter } from '../filter.ts'
+import { limitForm } from '../page.ts'
 import { summary } from './model.ts'
 import { unreadable } from './problem.ts'
 
@@ -46,7 +47,7 @@ const readPage = (query: URLSearchParams): Page => {
   const [after, before] = [query.get('after') ?? '', query.get('before') ?? '']
   const asked = query.get('limit')
   if (after !== '' && before !== '') throw unreadable('60011', 'Both before and after are given.')
-  const limit = asked === null ? usualLimit : /^\d{1,9}$/.test(asked) ? Number(asked) : 0
+  const limit = asked === null ? usualLimit : limitForm.test(asked) ? Number(asked) : 0
   if (limit < 1) throw unreadable('60010', 'The limit must be a positive whole number.')
   return { limit: Math.min(limit, largestLimit), after: decodeCursor(after), before: decodeCursor(before) }
 }

@@ -14,7 +14,7 @@ const readable = z.string().max(255).refine(isReadable, { error: 'has characters
 const description = z.string().max(1_024)
 
 /** As it is written; the `id` that a client read comes back with the rest, and counts for nothing. */
-const writtenScope = z.strictObject({
+export const writtenScope = z.strictObject({
   id: z.string().nullish(),
   name: z.string().max(255),
   displayName: readable.nullish(),

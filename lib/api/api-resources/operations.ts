@@ -1,7 +1,11 @@
 /** What the OpenAPI document says of API resources, scopes and collections. */
 import * as z from 'zod'
 import type { Answer, Operation } from '../../access/operation.ts'
-import { creation, edit, scopeEdit, writtenScopes } from './model.ts'
+import { seenPattern } from '../../directory/readable-name.ts'
+import { scopeForm } from '../../directory/scope-names.ts'
+import { mostScopes } from '../../directory/scope-refusals.ts'
+import { limitText } from '../page.ts'
+import { creation, edit, scopeEdit, writtenScope } from './model.ts'
 
 type About = Omit<Operation, 'tag'>
 
@@ -72,11 +76,22 @@ const filterOf = (attributes: string) =>
 const attributesOf = (name: string) => z.enum([name]).optional().describe('What else is answered.')
 
 /** Text with something in it, of characters that everybody sees. */
-const visible = (longest: number) =>
+const visible = (something = /\S/) =>
   z
     .string()
-    .max(longest)
-    .regex(/^[!-~](?:[ -~]*[!-~])?$/)
+    .max(255)
+    .regex(something)
+    .meta({ allOf: [{ pattern: seenPattern() }] })
+const scopesAsked = () =>
+  z
+    .array(
+      writtenScope.extend({
+        name: z.string().regex(scopeForm),
+        displayName: shownName(),
+      }),
+    )
+    .max(mostScopes)
+const shownName = () => z.string().max(255).meta({ pattern: seenPattern() }).nullish()
 
 const done: Answer = { description: 'Done.' }
 const badQuery: Answer = { description: 'The query cannot be read.' }
@@ -93,11 +108,7 @@ export const operations = {
     summary: 'Lists API resources, a page at a time in the order of their ids.',
     query: z.object({
       filter: filterOf('name, identifier and type'),
-      limit: z
-        .string()
-        .regex(/^0*[1-9]\d{0,7}$/)
-        .optional()
-        .describe('How many, 10 unless said and 100 at most.'),
+      limit: limitText('How many, 10 unless said and 100 at most.'),
       before: z.string().optional().describe('A cursor: the page that ends before it.'),
       after: z.string().optional().describe('A cursor: the page that begins after it.'),
       attributes: attributesOf('properties'),
@@ -108,11 +119,9 @@ export const operations = {
     id: 'createApiResource',
     summary: 'Makes an API resource with its scopes; Administrator holds them at once.',
     body: creation.omit({ authorizationDetailsTypes: true }).extend({
-      name: visible(255),
-      identifier: z
-        .string()
-        .max(255)
-        .regex(/^[!-~]+$/),
+      name: visible(),
+      identifier: visible(/^\S+$/),
+      scopes: scopesAsked().nullish(),
     }),
     answers: {
       201: { description: 'The API resource.', schema: resource(), headers: ['Location', 'ETag'] },
@@ -131,11 +140,13 @@ export const operations = {
   update: ofResources(() => ({
     id: 'updateApiResource',
     summary: 'Changes name and description of an API resource, or adds scopes.',
-    body: edit.omit({
-      removedScopes: true,
-      addedAuthorizationDetailsTypes: true,
-      removedAuthorizationDetailsTypes: true,
-    }),
+    body: edit
+      .omit({
+        removedScopes: true,
+        addedAuthorizationDetailsTypes: true,
+        removedAuthorizationDetailsTypes: true,
+      })
+      .extend({ name: visible().nullish(), addedScopes: scopesAsked().nullish() }),
     conditional: true,
     answers: { 204: done, 400: badBody, 403: ofTheSystem, 404: missing, 409: taken },
   })),
@@ -157,14 +168,14 @@ export const operations = {
   replaceScopes: ofScopes(() => ({
     id: 'replaceScopesOfApiResource',
     summary: 'Replaces the scopes of an API resource; those that stay keep their ids and who has them.',
-    body: writtenScopes,
+    body: scopesAsked(),
     conditional: true,
     answers: { 204: done, 400: badBody, 403: ofTheSystem, 404: missing, 409: taken },
   })),
   updateScope: ofScopes(() => ({
     id: 'updateScope',
     summary: 'Changes display name and description of the scope of that name.',
-    body: scopeEdit,
+    body: scopeEdit.extend({ displayName: shownName() }),
     conditional: true,
     answers: { 204: done, 403: ofTheSystem, 404: missing },
   })),
@@ -177,7 +188,7 @@ export const operations = {
   updateScopeById: ofScopes(() => ({
     id: 'updateScopeById',
     summary: 'Changes display name and description of the scope of that id.',
-    body: scopeEdit,
+    body: scopeEdit.extend({ displayName: shownName() }),
     conditional: true,
     answers: {
       200: { description: 'The scope.', schema: scope(), headers: ['ETag'] },
@@ -201,6 +212,12 @@ export const operations = {
     id: 'getAuthorizationDetailsTypesOfApiResource',
     summary: 'Shows the authorization details types of an API resource: none.',
     answers: { 200: { description: 'None.', schema: nothing() }, 404: missing },
+  })),
+  replaceDetailsTypes: ofDetails(() => ({
+    id: 'replaceAuthorizationDetailsTypesOfApiResource',
+    summary: 'Replaces the authorization details types of an API resource by none.',
+    body: nothing(),
+    answers: { 204: done, 400: badBody, 403: ofTheSystem, 404: missing },
   })),
   readDetailsType: ofDetails(() => ({
     id: 'getAuthorizationDetailsType',

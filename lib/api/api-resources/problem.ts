@@ -66,8 +66,8 @@ export const noSuchDetailsType = (id: string) =>
 /** Rich authorization requests (RFC 9396) are not here, so no type of them can be made. */
 export const noDetailsTypes = () =>
   new Problem({
-    status: 501,
-    code: '501',
+    status: 400,
+    code: 'UE-10000',
     message: 'Authorization details types are not supported.',
     description: 'This server has no rich authorization requests (RFC 9396): leave the types out.',
   })

@@ -34,6 +34,7 @@ export const authorize: Describe = () => ({
   id: 'authorizeApi',
   summary: 'Authorize an application for an API resource',
   tag,
+  nulls: 'absent',
   body: authorization.omit({ authorizationDetailsTypes: true }),
   answers: {
     200: done('Authorized.'),
@@ -51,6 +52,7 @@ export const change: Describe = () => ({
   summary: 'Add and remove scopes of an API resource that an application is authorized for',
   tag,
   conditional: true,
+  nulls: 'absent',
   body: authorizationChange.omit({
     addedAuthorizationDetailsTypes: true,
     removedAuthorizationDetailsTypes: true,

@@ -28,7 +28,10 @@ const names = z.array(z.string()).default([])
 /** The body of POST. */
 export const authorization = z.object({
   id: z.string(),
-  policyIdentifier: z.string().default('RBAC'),
+  policyIdentifier: z
+    .string()
+    .default('RBAC')
+    .meta({ pattern: '^(?:[Rr][Bb][Aa][Cc]|[Nn][Oo] [Pp][Oo][Ll][Ii][Cc][Yy])$' }),
   scopes: names,
   authorizationDetailsTypes: names,
 })

@@ -43,6 +43,7 @@ export const switchOn: Describe = () => ({
   summary: 'Switch impersonation on: settings, API and the role of its impersonators in one commit',
   tag,
   body: switchBody,
+  nulls: 'absent',
   conditional: true,
   answers: {
     200: {

@@ -69,7 +69,7 @@ export const oauthSchema = z.looseObject({
   clientId: credential,
   clientSecret: credential,
   grantTypes: z.array(z.string()).min(1),
-  callbackURLs: texts,
+  callbackURLs: texts.describe('One; several go into `regexp=(A|B)`'),
   allowedOrigins: texts,
   publicClient: flag,
   pkce: z.looseObject({ mandatory: flag, supportPlainTransformAlgorithm: flag }).prefault({}),

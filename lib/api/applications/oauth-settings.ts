@@ -4,7 +4,7 @@ import { callbackProblem } from '../../directory/callback-url.ts'
 import { registrableResponses, responseTypeName } from '../../directory/client-abilities.ts'
 import { originProblem } from '../../directory/web-url.ts'
 import type { OAuth } from './oauth-schema.ts'
-import { invalidHybrid, invalidOAuth, notSupported } from './problem.ts'
+import { invalidHybrid, invalidOAuth } from './problem.ts'
 
 /** The grant types an application can have, as they are shown; which this server offers is the token endpoint's matter. */
 export const grantTypeNames: Readonly<Record<string, string>> = {
@@ -45,7 +45,7 @@ const checkCallbacks = (
 ): void => {
   const [callback, ...more] = callbackURLs
   if (more.length > 0) {
-    throw notSupported('Only one callback URL can be registered; several go into regexp=(A|B).', 'APP-65003')
+    throw invalidOAuth('Only one callback URL can be registered; several go into regexp=(A|B).')
   }
   if (callback === undefined) {
     if (mayact?.redirectUris?.length) return

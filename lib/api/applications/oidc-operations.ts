@@ -21,6 +21,7 @@ export const replace: Describe = () => ({
   summary: 'Replace the OAuth settings whole, by a body with the client id and secret that are there',
   tag,
   body: oauthSchema,
+  nulls: 'absent',
   conditional: true,
   answers: {
     200: done('Replaced.'),

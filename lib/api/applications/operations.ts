@@ -14,7 +14,7 @@ import {
 } from './answers.ts'
 import { ownerBody } from './applications.ts'
 import { patchSchema } from './model-schema.ts'
-import { applicationBody } from './registration.ts'
+import { applicationBody, applicationName } from './registration.ts'
 import { residentBody } from './resident.ts'
 
 const secretsQuery = () =>
@@ -28,7 +28,7 @@ const refusedSettings = {
 const number = () =>
   z
     .string()
-    .regex(/^\d{0,9}$/)
+    .regex(/^[0-9]{1,9}$/)
     .optional()
 
 export const list: Describe = () => ({
@@ -43,7 +43,7 @@ export const list: Describe = () => ({
       .optional()
       .describe('name, clientId or issuer with eq, co, sw or ew; joined by and, or. Values are not quoted.'),
     attributes: z.string().optional().describe('Further attributes, separated by commas.'),
-    excludeSystemPortals: z.string().optional().describe("true leaves the server's own out."),
+    excludeSystemPortals: z.enum(['true', 'false']).optional().describe("true leaves the server's own out."),
   }),
   answers: {
     200: { description: 'One page.', schema: listAnswer() },
@@ -56,6 +56,7 @@ export const create: Describe = () => ({
   summary: 'Register an application',
   tag,
   body: applicationBody(),
+  nulls: 'absent',
   answers: {
     201: { description: 'Registered.', headers: ['Location'] },
     ...refusals({ ...refusedSettings, 409: 'APP-60007, OAUTH-60008' }),
@@ -77,7 +78,8 @@ export const update: Describe = () => ({
   id: 'updateApplication',
   summary: 'Change an application; each object that is there is replaced whole',
   tag,
-  body: patchSchema,
+  body: patchSchema.extend({ name: applicationName().optional() }),
+  nulls: 'absent',
   conditional: true,
   answers: {
     200: done('Changed.'),
@@ -140,6 +142,7 @@ export const changeResident: Describe = () => ({
   summary: 'Change what is said of provisioning into the server',
   tag,
   body: residentBody,
+  nulls: 'absent',
   conditional: true,
   answers: { 200: done('Changed.') },
 })
@@ -184,6 +187,7 @@ export const importNew: Describe = () => ({
   summary: 'Register the application of an export',
   tag,
   body: applicationBody(),
+  nulls: 'absent',
   answers: {
     201: { description: 'Registered.', headers: ['Location'] },
     ...refusals({ ...refusedSettings, 409: 'APP-60007, APP-60009' }),
@@ -195,6 +199,7 @@ export const importOver: Describe = () => ({
   summary: 'Replace the application of that name by an export',
   tag,
   body: applicationBody(),
+  nulls: 'absent',
   conditional: true,
   answers: {
     200: { description: 'Replaced.', headers: ['Location'] },

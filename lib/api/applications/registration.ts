@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { createApplication } from '../../directory/application-registry.ts'
 import type { Caller } from '../../directory/caller.ts'
+import { seenPattern } from '../../directory/readable-name.ts'
 import type { ApiNeeds } from '../api.ts'
 import { parse } from '../body.ts'
 import { checkName, checkProtocols, newModelOf, withoutNulls } from './model.ts'
@@ -9,13 +10,19 @@ import { newApplicationSchema } from './model-schema.ts'
 import { oauthSchema } from './oauth-schema.ts'
 import { newCredential, settingsOf } from './oauth-settings.ts'
 
+/** A name that `checkName` lets pass, but for those that are reserved. */
+export const applicationName = () =>
+  z
+    .string()
+    .min(1)
+    .max(255)
+    .regex(/^\S(?:.*\S)?$/s)
+    .meta({ allOf: [{ pattern: seenPattern() }] })
+
 /** The body of POST /applications, whose OAuth settings are another schema's. */
 export const applicationBody = () =>
   newApplicationSchema.extend({
-    name: z
-      .string()
-      .max(255)
-      .regex(/^[!-~](?:[ -~]*[!-~])?$/),
+    name: applicationName(),
     inboundProtocolConfiguration: z.strictObject({ oidc: oauthSchema.optional() }).optional(),
   })
 

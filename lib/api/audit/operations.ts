@@ -1,7 +1,8 @@
 /** What the OpenAPI document says of the audit trail. */
 import * as z from 'zod'
 import type { Answer, Operation } from '../../access/operation.ts'
-import { names } from './query.ts'
+import { limitText } from '../page.ts'
+import { instant, longestValue, names } from './query.ts'
 
 const of = (about: () => Omit<Operation, 'tag'>) => (): Operation => ({ tag: 'Audit trail', ...about() })
 
@@ -31,17 +32,16 @@ const row = () =>
 
 const links = () => z.array(z.strictObject({ rel: z.literal('next'), href: z.string() }))
 const badQuery: Answer = { description: 'A parameter is unknown, repeated, or cannot be read (AUD-60001).' }
-const limit = () => z.string().optional().describe('20 unless said, at most 100')
 
 export const operations = {
   search: of(() => ({
     id: 'searchAudit',
     summary: 'Rows of the audit trail, the newest first; all that is asked for must hold.',
     query: z.object({
-      ...Object.fromEntries(names.map((name) => [name, z.string().optional()])),
-      from: z.string().optional().describe('This instant and later, ISO 8601'),
-      to: z.string().optional().describe('Earlier than this instant, ISO 8601'),
-      limit: limit(),
+      ...Object.fromEntries(names.map((name) => [name, z.string().min(1).max(longestValue).optional()])),
+      from: z.string().regex(instant).optional().describe('This instant and later, ISO 8601'),
+      to: z.string().regex(instant).optional().describe('Earlier than this instant, ISO 8601'),
+      limit: limitText(),
       after: z.string().optional().describe('What the link to this page says'),
     }),
     answers: {
@@ -64,7 +64,14 @@ export const operations = {
   listCheckpoints: of(() => ({
     id: 'listAuditCheckpoints',
     summary: 'The signed checkpoints, the newest first.',
-    query: z.object({ limit: limit(), after: z.string().optional().describe('Before this position') }),
+    query: z.object({
+      limit: limitText(),
+      after: z
+        .string()
+        .regex(/^[0-9]{1,15}$/)
+        .optional()
+        .describe('Before this position'),
+    }),
     answers: {
       200: {
         description: 'A page.',

@@ -1,11 +1,12 @@
 /** The query of `GET /audit`: read whole, or refused; a condition that is misspelt would show everything. */
 import { type Place, type Search, type SearchName, searchColumns } from '../../audit/search.ts'
 import { isStorable } from '../body.ts'
+import { limitForm } from '../page.ts'
 import { Problem } from '../problem.ts'
 
 const usualLimit = 20
 const largestLimit = 100
-const longestValue = 1_000
+export const longestValue = 1_000
 
 export const names = Object.keys(searchColumns) as readonly SearchName[]
 const others = ['from', 'to', 'limit', 'after']
@@ -23,12 +24,13 @@ export const requireKnown = (query: URLSearchParams, known: readonly string[]) =
 
 export const readLimit = (asked: string | null): number => {
   if (asked === null) return usualLimit
-  const limit = /^\d{1,9}$/.test(asked) ? Number(asked) : 0
+  const limit = limitForm.test(asked) ? Number(asked) : 0
   if (limit < 1) throw invalid('limit must be a positive whole number.')
   return Math.min(limit, largestLimit)
 }
 
-const instant = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/
+/** The form of an instant. */
+export const instant = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/
 
 const readInstant = (name: string, text: string | null): Date | undefined => {
   if (text === null) return undefined

@@ -6,22 +6,36 @@ import { configurationProblem } from './problem.ts'
 
 const longestName = 255
 
-// what is missing has a code of this API's own, so here it is empty
-const name = z.string().default('')
+/** In the words of the document; what is missing has a code of this API's own, so here it is empty. */
+const needed = (most: number) => ({
+  minLength: 1,
+  maxLength: most,
+  pattern: '^(?!\\.{1,2}$)(?=[\\s\\S]*\\S)',
+})
+const name = z.string().default('').meta(needed(longestName))
 
 /** POST and PUT /resource-type; `id` and `links` are those of an answer that is sent back, and not looked at. */
-export const typeBody = z.strictObject({
-  name,
-  description: z.string().max(longestValue).nullish(),
-  id: z.unknown().optional(),
-  links: z.unknown().optional(),
-})
+export const typeBody = z
+  .strictObject({
+    name,
+    description: z.string().max(longestValue).nullish(),
+    id: z.unknown().optional(),
+    links: z.unknown().optional(),
+  })
+  .meta({ required: ['name'] })
 
 /** An attribute. */
-export const attributeBody = z.strictObject({ key: name, value: z.string().nullish() })
+export const attributeBody = z
+  .strictObject({
+    key: z.string().default('').meta(needed(longestValue)),
+    value: z.string().meta({ maxLength: longestValue }).nullish(),
+  })
+  .meta({ required: ['key'] })
 
 /** POST and PUT /resource/{type}. */
-export const resourceBody = z.strictObject({ name, attributes: z.array(attributeBody).nullish() })
+export const resourceBody = z
+  .strictObject({ name, attributes: z.array(attributeBody).nullish() })
+  .meta({ required: ['name'] })
 
 /** Whether something can go by that name: it stands in paths, where `.` and `..` are none. */
 export const isName = (text: string, longest = longestName): boolean =>

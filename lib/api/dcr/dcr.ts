@@ -16,6 +16,7 @@ import { Problem } from '../problem.ts'
 import { invalidMetadata, RegistrationError, renderError } from './error.ts'
 import { takePlace } from './limit.ts'
 import { manage } from './manage.ts'
+import { registerClient } from './operations.ts'
 import { nameBeside, renderRegistered } from './registered.ts'
 import { again, metadataIn, type RegistrationRules, refusal, uncached } from './request.ts'
 import { settingsOfMetadata } from './settings.ts'
@@ -67,8 +68,10 @@ export const registration = (needs: ApiNeeds, rules: RegistrationRules) => {
     return c.json(renderRegistered(baseUrl, registered), 201, uncached)
   }
 
-  const registerByPermission = guarded('internal_dcr_create', (caller, c: Context) =>
-    register(caller, c, newCredential()),
+  const registerByPermission = guarded(
+    'internal_dcr_create',
+    (caller, c: Context) => register(caller, c, newCredential()),
+    registerClient,
   )
 
   const registerOpenly = async (c: Context): Promise<Response> => {

@@ -5,6 +5,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { type Context, Hono } from 'hono'
 import { besideGate } from '../../access/guard.ts'
+import type { Describe } from '../../access/operation.ts'
 import { readRevision, revisionIs } from '../../database/commit.ts'
 import { type Caller, clientCaller } from '../../directory/caller.ts'
 import {
@@ -20,8 +21,9 @@ import type { ApiNeeds } from '../api.ts'
 import { checkName } from '../applications/model.ts'
 import { settingsOf } from '../applications/oauth-settings.ts'
 import { gate } from '../gate.ts'
-import { parameter } from '../parameter.ts'
+import { parameter, queried } from '../parameter.ts'
 import { invalidMetadata, invalidToken } from './error.ts'
+import { deleteClient, findClient, readClient, replaceClient } from './operations.ts'
 import { nameBeside, renderRegistered } from './registered.ts'
 import { again, metadataIn, type RegistrationRules, refusal, uncached } from './request.ts'
 import { settingsOfMetadata } from './settings.ts'
@@ -93,9 +95,12 @@ export const manage = (needs: ApiNeeds, rules: RegistrationRules) => {
   const managed = (
     permission: string,
     work: (c: Context, caller: Caller, found: Registration, token?: string) => Promise<Response>,
+    describe: Describe,
   ) => {
-    const byPermission = guarded(permission, async (caller, c: Context) =>
-      work(c, caller, await require({ clientId: parameter(c, 'client') })),
+    const byPermission = guarded(
+      permission,
+      async (caller, c: Context) => work(c, caller, await require({ clientId: parameter(c, 'client') })),
+      describe,
     )
     const own = (c: Context): Promise<Response> =>
       again(async () => {
@@ -108,11 +113,13 @@ export const manage = (needs: ApiNeeds, rules: RegistrationRules) => {
   return new Hono()
     .get(
       '/',
-      guarded('internal_dcr_view', async (caller, c) =>
-        answer(c, caller, await require({ name: new URL(c.req.url).searchParams.get('client_name') ?? '' })),
+      guarded(
+        'internal_dcr_view',
+        async (caller, c) => answer(c, caller, await require({ name: queried(c, 'client_name') })),
+        findClient,
       ),
     )
-    .get('/:client', managed('internal_dcr_view', answer))
-    .put('/:client', managed('internal_dcr_update', replace))
-    .delete('/:client', managed('internal_dcr_delete', remove))
+    .get('/:client', managed('internal_dcr_view', answer, readClient))
+    .put('/:client', managed('internal_dcr_update', replace, replaceClient))
+    .delete('/:client', managed('internal_dcr_delete', remove, deleteClient))
 }

@@ -1,26 +1,27 @@
 /** What clients may write of template types and templates; what could not be sent is refused here. */
 import * as z from 'zod'
-import { localeOf } from '../../email/locale.ts'
+import { localeForm, localeOf } from '../../email/locale.ts'
 
 /** Of a body with its footer, in bytes. */
 export const largestTemplate = 65_536
 const longestName = 255
 
 /** A header is one line; another line would be another header. */
-const isOneLine = (text: string) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text)
-const isSaid = (text: string) => text.trim() !== ''
+// as a pattern that any engine reads, since the OpenAPI document has it: neither Cc nor Zl nor Zp
+const oneLine = /^[ -~\u00a0-\u2027\u202a-\u{10ffff}]*$/u
+const said = /\S/
 
 const displayName = z
   .string()
   .max(longestName)
-  .refine(isOneLine, 'must be one line')
-  .refine(isSaid, 'must not be blank')
+  .regex(oneLine, 'must be one line')
+  .regex(said, 'must not be blank')
   .transform((name) => name.trim())
 
 export const locale = z
   .string()
   .max(20)
-  .refine((text) => localeOf(text) !== undefined, 'must be a locale such as en_US')
+  .regex(localeForm, 'must be a locale such as en_US')
   .transform((text) => localeOf(text) ?? text)
 
 const content = {
@@ -34,9 +35,9 @@ const content = {
   subject: z
     .string()
     .max(longestName)
-    .refine(isOneLine, 'must be one line: it becomes a header')
-    .refine(isSaid, 'must not be blank'),
-  body: z.string().refine(isSaid, 'must not be blank'),
+    .regex(oneLine, 'must be one line: it becomes a header')
+    .regex(said, 'must not be blank'),
+  body: z.string().regex(said, 'must not be blank'),
   footer: z
     .string()
     .nullish()
@@ -76,7 +77,10 @@ export const templates = z
 export const typeWithTemplates = z.strictObject({ displayName, templates })
 export const typeAlone = z.strictObject({ displayName })
 
-export const reset = z.strictObject({ templateTypeId: z.string().min(1), channel: z.string() })
+export const reset = z.strictObject({
+  templateTypeId: z.string().min(1),
+  channel: z.string().meta({ enum: ['EMAIL', 'SMS'] }),
+})
 
 const value = z.union([z.string().max(4_000), z.array(z.string().max(4_000)).max(200)])
 

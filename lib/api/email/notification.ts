@@ -63,17 +63,6 @@ const textMessages = (needs: ApiNeeds) => {
       '/',
       guarded(dialect.permission('view'), async (_, c) => c.json([]), operations.listSmsTypes),
     )
-    .post(
-      '/',
-      guarded(dialect.permission('create'), async () => {
-        throw new Problem({
-          status: 501,
-          code: '501',
-          message: 'Unsupported operation.',
-          description: 'This server sends no text messages: there are no templates of them.',
-        })
-      }),
-    )
     .get('/:type', missing('get', 'view', 1))
     .delete('/:type', missing('delete', 'delete', 1))
     .get(below, missing('get', 'view', 2))

@@ -6,6 +6,7 @@ import {
   type ListedImpersonation,
 } from '../../impersonation/list.ts'
 import { isStorable } from '../body.ts'
+import { limitForm } from '../page.ts'
 import { unreadable } from './problem.ts'
 
 const usualLimit = 20
@@ -22,7 +23,7 @@ const instant = (name: string, text: string | undefined): Date | undefined => {
 }
 
 const limitOf = (text: string | undefined): number => {
-  const limit = text === undefined ? usualLimit : /^\d{1,9}$/.test(text) ? Number(text) : 0
+  const limit = text === undefined ? usualLimit : limitForm.test(text) ? Number(text) : 0
   if (limit < 1) throw unreadable('The limit must be a positive whole number.')
   return Math.min(limit, largestLimit)
 }

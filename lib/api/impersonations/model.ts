@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import type { ImpersonationDetails } from '../../impersonation/details.ts'
 import { impersonationStates, type ListedImpersonation } from '../../impersonation/list.ts'
+import { limitText } from '../page.ts'
 
 const instant = () => z.iso.datetime()
 const person = () => z.object({ id: z.string(), userName: z.string().optional() })
@@ -74,10 +75,15 @@ export const detailsSchema = () =>
     })
     .meta({ title: 'ImpersonationDetails' })
 
-/** What the caller of `end` says. */
-export const endBody = z.strictObject({ reason: z.string().trim().min(1).max(500).optional() })
+/** Spaces alone say nothing: in the words of the document. */
+const something = { pattern: '\\S' } as const
 
-const id = () => z.string().trim().min(1).max(255).optional()
+/** What the caller of `end` says. */
+export const endBody = z.strictObject({
+  reason: z.string().trim().min(1).max(500).meta(something).optional(),
+})
+
+const id = () => z.string().trim().min(1).max(255).meta(something).optional()
 export const endManyBody = z
   .strictObject({
     impersonator: id(),
@@ -91,6 +97,13 @@ export const endManyBody = z
       (all === true) !== [impersonator, subject, application].some((value) => value !== undefined),
     { error: 'name an impersonator, a subject or an application, or say {"all": true}', path: ['all'] },
   )
+  // the same in the words of the document
+  .meta({
+    oneOf: [
+      { required: ['all'] },
+      { anyOf: ['impersonator', 'subject', 'application'].map((name) => ({ required: [name] })) },
+    ],
+  })
 
 const present = <Value extends object>(value: Value) =>
   Object.fromEntries(Object.entries(value).filter(([, each]) => each !== null && each !== undefined))
@@ -109,11 +122,17 @@ export const shownDetails = (impersonation: ListedImpersonation, details: Impers
   tokens: details.tokens.map(present),
 })
 
+const instantAsked = () => z.union([z.literal(''), z.iso.datetime({ offset: true })]).optional()
+
 /** The time and the page that a list is asked for, as the document says it. */
 export const timeAndPage = () => ({
-  from: z.iso.datetime({ offset: true }).optional().describe('Authorized then or later'),
-  to: z.iso.datetime({ offset: true }).optional().describe('Authorized before then'),
-  limit: z.string().optional().describe('20 unless said, at most 100'),
+  from: instantAsked().describe('Authorized then or later'),
+  to: instantAsked().describe('Authorized before then'),
+  // empty is not asked for
+  limit: z
+    .union([z.literal(''), limitText().unwrap()])
+    .optional()
+    .describe('20 unless said, at most 100'),
   after: z.string().optional().describe('The cursor of a link'),
   before: z.string().optional().describe('The cursor of a link'),
 })

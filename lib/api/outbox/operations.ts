@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import type { Answer, Operation } from '../../access/operation.ts'
 import { mailStates } from '../../email/outbox-list.ts'
+import { limitText } from '../page.ts'
 
 const tag = 'Outbox'
 
@@ -34,7 +35,7 @@ export const list = (): Operation => ({
   tag,
   query: z.object({
     state: z.enum(mailStates).optional().describe('Only those in that state'),
-    limit: z.string().optional().describe('20 unless said, at most 100'),
+    limit: limitText(),
     after: z.string().optional().describe('A cursor: what is older than it'),
     before: z.string().optional().describe('A cursor: what is newer than it'),
   }),

@@ -6,7 +6,11 @@ export const channels = { sms: 'SMSPublisher', push: 'PushPublisher' } as const
 export type Channel = keyof typeof channels
 
 const text = z.string().max(1_023)
-const name = z.string().max(255)
+/** Blank, or of dots, it would be no name of a path. */
+const name = z
+  .string()
+  .max(255)
+  .regex(/^(?!\.{1,2}$)(?=.*\S)/s, 'must be a name')
 
 const authenticationTypes = [
   'NONE',
@@ -34,11 +38,13 @@ const authentication = z.strictObject({
     .describe('Never shown; left out, what is stored for that type stays'),
 })
 
-// what is missing has a code of this API's own, so here it may be
+/** What is missing has a code of this API's own, so the schema lets it pass and the document says what is needed. */
+const needed = { type: 'string', pattern: '\\S' } as const
+
 const sms = {
-  provider: text.nullish().describe('Required'),
-  providerURL: text.nullish().describe('Required'),
-  contentType: z.enum(['JSON', 'FORM']).nullish().describe('Required'),
+  provider: text.nullish().meta(needed),
+  providerURL: text.nullish().meta({ ...needed, description: 'An http or https URL without credentials' }),
+  contentType: z.enum(['JSON', 'FORM']).nullish().meta({ type: 'string' }),
   key: text.nullish().describe('Never shown'),
   secret: text.nullish().describe('Never shown'),
   sender: text.nullish(),
@@ -50,7 +56,9 @@ const push = { provider: text.min(1), properties }
 
 /** Of a new one; `name` is the channel's usual one unless said. */
 export const creation = {
-  sms: z.strictObject({ name: name.nullish(), ...sms }),
+  sms: z
+    .strictObject({ name: name.nullish(), ...sms })
+    .meta({ required: ['provider', 'providerURL', 'contentType'] }),
   push: z.strictObject({ name: name.nullish(), ...push }),
 } as const
 

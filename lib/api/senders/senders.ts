@@ -18,7 +18,6 @@ import { readBody } from '../body.ts'
 import { answerTagged, contentTag, requireCurrent } from '../conditional.ts'
 import { gate } from '../gate.ts'
 import { parameter } from '../parameter.ts'
-import { invalidRequest } from '../problem.ts'
 import { type AskedSender, type Channel, channels, creation, edition } from './model.ts'
 import * as operations from './operations.ts'
 import { senderProblem } from './problem.ts'
@@ -79,8 +78,6 @@ const ofChannel = (needs: ApiNeeds, version: Version, channel: Channel) => {
           const asked: AskedSender = await readBody(c, creation[channel])
           requireComplete(channel, asked)
           const name = asked.name ?? channels[channel]
-          if (name.trim() === '' || name === '.' || name === '..')
-            throw invalidRequest('name must be a name.')
           const type = await findPublisher(db)
           if (!type) throw senderProblem('65001')
           const attributes = attributesOf(vault, channel, name, asked, undefined)

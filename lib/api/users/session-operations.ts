@@ -1,10 +1,14 @@
 /** What the OpenAPI document says of the routes for sessions. */
 import * as z from 'zod'
 import type { Answer, Operation } from '../../access/operation.ts'
+import { limitText } from '../page.ts'
 
 const tag = 'Sessions'
 
 const instant = z.string().regex(/^\d+$/).describe('Milliseconds since the epoch')
+
+/** As the query has them: fifteen digits and less reach beyond the year 9999, which is refused. */
+const milliseconds = () => z.string().regex(/^[0-9]{1,14}$/)
 
 const session = () =>
   z
@@ -86,9 +90,9 @@ export const search = (): Operation => ({
       .describe(
         'loginId, sessionId, appName, userAgent (eq, sw, ew, co), ipAddress (eq), loginTime, lastAccessTime (le, ge), joined by and',
       ),
-    limit: z.string().optional().describe('20 unless said, at most 100'),
-    since: z.string().optional().describe('Logins after this instant, in milliseconds since the epoch'),
-    until: z.string().optional().describe('Logins before this instant, in milliseconds since the epoch'),
+    limit: limitText(),
+    since: milliseconds().optional().describe('Logins after this instant, in milliseconds since the epoch'),
+    until: milliseconds().optional().describe('Logins before this instant, in milliseconds since the epoch'),
     sessionId: z.string().optional().describe('Of logins at that very instant, those behind this session'),
   }),
   answers: {

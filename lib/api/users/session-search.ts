@@ -7,6 +7,7 @@ import {
 } from '../../sign-in/session-list.ts'
 import { isStorable } from '../body.ts'
 import { parseFilter } from '../filter.ts'
+import { limitForm } from '../page.ts'
 import { Problem } from '../problem.ts'
 
 const usualLimit = 20
@@ -54,7 +55,7 @@ const readFilter = (text: string): SessionFilter => {
 
 const readLimit = (asked: string | null): number => {
   if (asked === null) return usualLimit
-  const limit = /^\d{1,9}$/.test(asked) ? Number(asked) : 0
+  const limit = limitForm.test(asked) ? Number(asked) : 0
   if (limit < 1) throw invalid('the limit is not a positive whole number')
   return Math.min(limit, largestLimit)
 }

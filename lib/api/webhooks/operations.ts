@@ -1,12 +1,16 @@
 /** What the OpenAPI document says of webhooks and their deliveries. */
 import * as z from 'zod'
 import type { Answer, Operation } from '../../access/operation.ts'
+import { seenPattern } from '../../directory/readable-name.ts'
 import { deliveryStatuses } from '../../webhooks/deliveries.ts'
+import { limitText } from '../page.ts'
 import { creation, edit, rotation } from './model.ts'
 
 const tag = 'Webhooks'
 
 const instant = () => z.iso.datetime()
+
+const seenName = () => creation.shape.name.meta({ pattern: seenPattern() })
 
 const webhookMembers = () => ({
   id: z.string(),
@@ -50,7 +54,7 @@ const delivery = () => z.strictObject(deliveryMembers()).meta({ title: 'WebhookD
 const links = () => z.array(z.strictObject({ rel: z.enum(['previous', 'next']), href: z.string() }))
 
 const page = () => ({
-  limit: z.string().optional().describe('20 unless said, at most 100'),
+  limit: limitText(),
   after: z.string().optional().describe('A cursor: what is older than it'),
   before: z.string().optional().describe('A cursor: what is newer than it'),
 })
@@ -82,7 +86,7 @@ export const create = (): Operation => ({
   id: 'createWebhook',
   summary: 'A new webhook or CAEP receiver',
   tag,
-  body: creation,
+  body: creation.extend({ name: seenName() }),
   answers: {
     201: {
       description: 'It was made; the secret is told here alone.',
@@ -105,7 +109,7 @@ export const update = (): Operation => ({
   id: 'updateWebhook',
   summary: 'Changes what is given of a webhook',
   tag,
-  body: edit,
+  body: edit.extend({ name: seenName().optional() }),
   conditional: true,
   answers: {
     200: { description: 'The webhook as it is now.', schema: webhook(), headers: ['ETag'] },
