@@ -4,7 +4,7 @@ import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { impersonationRefusals } from '../metrics.ts'
 import type { Asked, Refused } from './decide.ts'
-import { newId } from './ids.ts'
+import { refusedId } from './refused-lately.ts'
 import { saidData } from './said.ts'
 
 type RefusedRequest = Omit<Asked, 'sessionId' | 'revision'>
@@ -14,6 +14,8 @@ interface RefusalPlace {
   readonly organizationId: string
   readonly impersonationId?: string | undefined
 }
+
+const refusalOf = ({ validator, code }: Pick<Refused, 'validator' | 'code'>) => `${validator}: ${code}`
 
 /** What was asked for and refused, kept as an impersonation that never was; nothing where nobody has the id asked for. */
 const refusedOne = (
@@ -25,7 +27,6 @@ const refusedOne = (
   now: Date,
 ): Write => {
   const at = now.toISOString()
-  const refusal = `${refused.validator}: ${refused.code}`
   const scopes = asked.requestedScopes.toSorted().join(' ')
   return write(
     db
@@ -61,16 +62,18 @@ const refusedOne = (
             eb.val('refused').as('state'),
             eb.val(at).as('authorized_at'),
             eb.val(at).as('refused_at'),
-            eb.val(refusal).as('refusal'),
+            eb.val(refusalOf(refused)).as('refusal'),
           ])
           .where('account.id', '=', asked.subjectId),
-      ),
+      )
+      // that of the same minute stands for this one
+      .onConflict((conflict) => conflict.column('id').doNothing()),
   )
 }
 
 /**
  * The audit row of a refusal: the true reason, which the client never hears. A refused authorization is kept as an
- * impersonation as well; at the exchange there is one already.
+ * impersonation as well, as far as there are not too many of them; at the exchange there is one already.
  */
 export const recordRefusal = (
   db: Db,
@@ -83,7 +86,14 @@ export const recordRefusal = (
   impersonationRefusals.add(refused.validator, asked.phase)
   const { applicationId } = place
   const isNew = place.impersonationId === undefined && applicationId !== undefined
-  const impersonationId = isNew ? newId(now) : place.impersonationId
+  const { impersonatorId, subjectId } = asked
+  const refusal = {
+    impersonatorId,
+    subjectId,
+    applicationId: applicationId ?? '',
+    refusal: refusalOf(refused),
+  }
+  const impersonationId = isNew ? refusedId(db, refusal, now) : place.impersonationId
   const row = record(db, now, trace, {
     event: 'impersonation-refused',
     initiator: asked.impersonatorId,
