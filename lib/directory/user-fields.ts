@@ -257,9 +257,10 @@ const placeField = (organizationId: string, path: string, truth: boolean): Field
       where organization_id = ${organizationId} and path = ${path} and ${condition(sql.ref('account_value.value_key'))})`,
   )
   if (!isUsual(path)) return field
-  // a value may still be there behind the first
+  // a value may still be there behind the first; every id is more than nothing, by which SQLite prefers the index
   const lacks = sql<SqlBool>`account.id in (select without.account_id from account_without as without
-    where without.organization_id = ${organizationId} and without.path = ${path} and not exists (
+    where without.organization_id = ${organizationId} and without.path = ${path}
+    and without.account_id > '' and not exists (
       select 1 from account_value as other where other.account_id = without.account_id and other.path = ${path}))`
   return {
     present: () => no(lacks),

@@ -201,17 +201,18 @@ const read = async (
   const way = descending ? sql`desc` : sql`asc`
   const than = descending ? sql`<` : sql`>`
   const { after } = range
+  const byId = fixed !== undefined || key === id
   const behind =
     after === undefined
       ? sql`1 = 1`
-      : fixed === undefined
+      : !byId
         ? sql`(${key}, ${id}) ${than} (${after.key}, ${after.id})`
         : sql`${id} ${than} ${after.id}`
-  const order = fixed === undefined ? sql`${key} ${way}, ${id} ${way}` : sql`${id} ${way}`
+  const order = !byId ? sql`${key} ${way}, ${id} ${way}` : sql`${id} ${way}`
   const { rows } = await sql<{
     id: string
     key: string
-  }>`select ${several ? sql`distinct ` : sql``}${id} as id, ${key} as key from ${from}
+  }>`select ${id} as id, ${key} as key from ${from}
     where ${where} and ${filter} and ${behind} ${several ? sql`group by ${id}` : sql``} order by ${order} limit ${range.limit} offset ${range.offset}`.execute(
     db,
   )
