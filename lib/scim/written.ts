@@ -16,7 +16,9 @@ export const truth = () =>
 /** One value may stand where a list can. */
 export const oneOrMore = (item: z.ZodType) => z.union([z.array(item).max(mostEntries), item])
 
-const integer = () => z.int().min(-999_999_999).max(999_999_999)
+/** As a number or as its digits; empty is not said. */
+const number = () =>
+  z.union([z.int().min(-999_999_999).max(999_999_999), z.string().regex(/^(?:-?[0-9]{1,9})?$/)])
 
 /** What a list is asked for, in a query. */
 export const paging = () => ({
@@ -26,8 +28,8 @@ export const paging = () => ({
     .string()
     .regex(/^(?:[Aa][Ss][Cc][Ee][Nn][Dd][Ii][Nn][Gg]|[Dd][Ee][Ss][Cc][Ee][Nn][Dd][Ii][Nn][Gg])?$/)
     .optional(),
-  startIndex: integer().optional(),
-  count: integer().optional(),
+  startIndex: number().optional(),
+  count: number().optional(),
   cursor: z.string().optional(),
   domain: z
     .string()
@@ -43,13 +45,10 @@ export const selection = () => ({
 
 /** The same in the body of a `.search`, whose members may be null. */
 export const searchBody = () => {
-  const number = z.union([integer(), z.string().regex(/^(?:-?[0-9]{1,9})?$/)]).optional()
   const names = z.union([z.array(z.string()), z.string()]).optional()
   return z.strictObject({
     schemas: schemasNaming('urn:ietf:params:scim:api:messages:2.0:SearchRequest'),
     ...paging(),
-    startIndex: number,
-    count: number,
     attributes: names,
     excludedAttributes: names,
   })

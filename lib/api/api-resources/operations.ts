@@ -73,7 +73,7 @@ const collection = () => ({
 
 const filterOf = (attributes: string) =>
   z.string().optional().describe(`Conditions on ${attributes} by eq ne co sw ew ge le gt lt, joined by and.`)
-const attributesOf = (name: string) => z.enum([name]).optional().describe('What else is answered.')
+const attributesOf = (name: string) => z.enum([name, '']).optional().describe('What else is answered.')
 
 /** Text with something in it, of characters that everybody sees. */
 const visible = (something = /\S/) =>

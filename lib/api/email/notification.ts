@@ -57,7 +57,7 @@ const textMessages = (needs: ApiNeeds) => {
       },
       noSmsType(method, depth),
     )
-  const below = '/:type/:rest{.+}'
+  const below = '/:type/:rest{[\\s\\S]+}'
   return new Hono()
     .get(
       '/',

@@ -55,7 +55,7 @@ export const v1Operations = {
     id: 'listEmailTemplateTypes',
     summary: 'Lists the template types, the built-in ones first.',
     query: z.object({
-      requiredAttributes: z.enum(['templates']).optional().describe('What else is answered.'),
+      requiredAttributes: z.enum(['templates', '']).optional().describe('What else is answered.'),
     }),
     answers: {
       200: { description: 'The types.', schema: z.array(z.union([type(), whole()])) },
@@ -189,7 +189,7 @@ export const levelOperations = (dialect: Dialect, level: Level) => {
     dialect.id === 'Notification'
       ? {
           query: z.object({
-            resolve: z.enum(['true', 'false']).optional().describe('With what is inherited.'),
+            resolve: z.enum(['true', 'false', '']).optional().describe('With what is inherited.'),
           }),
         }
       : {}

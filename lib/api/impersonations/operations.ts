@@ -16,7 +16,7 @@ export const list = (): Operation => ({
     subject: z.string().optional().describe('The id of the user acted for'),
     application: z.string().optional().describe("The application's id"),
     organization: z.string().optional().describe("The organization's id"),
-    state: z.enum(impersonationStates).optional(),
+    state: z.enum([...impersonationStates, '']).optional(),
     ...timeAndPage(),
   }),
   answers: {

@@ -34,7 +34,10 @@ export const list = (): Operation => ({
   summary: 'Mail that waits, left or was given up, the newest first',
   tag,
   query: z.object({
-    state: z.enum(mailStates).optional().describe('Only those in that state'),
+    state: z
+      .enum([...mailStates, ''])
+      .optional()
+      .describe('Only those in that state'),
     limit: limitText(),
     after: z.string().optional().describe('A cursor: what is older than it'),
     before: z.string().optional().describe('A cursor: what is newer than it'),

@@ -21,7 +21,10 @@ export const list = (): Operation => ({
   query: z.object({
     impersonator: z.string().optional().describe("The impersonator's id"),
     application: z.string().optional().describe("The application's id"),
-    state: z.enum(impersonationStates).exclude(['refused']).optional(),
+    state: z
+      .enum([...impersonationStates, ''])
+      .exclude(['refused'])
+      .optional(),
     ...timeAndPage(),
   }),
   answers: {
