@@ -4,7 +4,8 @@
  * contrary true, so everybody is either among those whom a filter means or among those whom its contrary means.
  */
 import type { Comparison, Filter } from './search.ts'
-import { columnOf, lacksUsual } from './user-fields.ts'
+import { columnOf } from './user-fields.ts'
+import { lacksUsual } from './user-indexes.ts'
 
 /** True for everybody, false for nobody. */
 export type Plain = Filter | boolean

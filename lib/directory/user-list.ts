@@ -6,17 +6,9 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
 import { blockIn, blockOf, pageOf } from './population.ts'
 import { type Filter, type SqlCondition, toCondition } from './search.ts'
-import {
-  columnOf,
-  leadsToUsers,
-  type Status,
-  searchedPath,
-  statuses,
-  userFields,
-  type ValueRows,
-  valueRowsOf,
-} from './user-fields.ts'
+import { columnOf, type Status, searchedPath, statuses, userFields } from './user-fields.ts'
 import { plain } from './user-filter.ts'
+import { leadsToUsers, type ValueRows, valueRowsOf } from './user-indexes.ts'
 import { findUserPath } from './user-path.ts'
 import { belongs, countUsers } from './user-total.ts'
 import { isUsual } from './user-values.ts'

@@ -6,8 +6,9 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
 import { sizeOf } from './population.ts'
 import { type Filter, type SqlCondition, toCondition } from './search.ts'
-import { isFoundByIndexes, leadsToUsers, userFields, valueRowsOf } from './user-fields.ts'
+import { userFields } from './user-fields.ts'
 import { plain } from './user-filter.ts'
+import { isFoundByIndexes, leadsToUsers, valueRowsOf } from './user-indexes.ts'
 
 /**
  * That a row is of the organization. Where the filter leads to few rows the condition is hidden from indexes, or SQLite
