@@ -12,13 +12,18 @@ const ownLocation = /^\/(?!\/)/
 /** The path of an absolute URL without a slash at its end: of a host's root it is empty. */
 export const pathOf = (url: string): string => new URL(url).pathname.replace(/\/+$/, '')
 
+/** A path as it is inside, whether a proxy took `path` off or handed it on. */
+export const insideOf = (path: string, pathname: string): string =>
+  pathname === path || pathname.startsWith(`${path}/`) ? pathname.slice(path.length) || '/' : pathname
+
 /** The same server, as it is published under `path`; under none it is left as it is. */
 export const publishedUnder = (path: string, fetch: Fetch): Fetch => {
   if (path === '') return fetch
   return async (incoming, address) => {
     const url = new URL(incoming.url)
-    const isUnder = url.pathname === path || url.pathname.startsWith(`${path}/`)
-    if (isUnder) url.pathname = url.pathname.slice(path.length) || '/'
+    const pathname = insideOf(path, url.pathname)
+    const isUnder = pathname !== url.pathname
+    if (isUnder) url.pathname = pathname
     const response = await fetch(isUnder ? new Request(url.href, incoming) : incoming, address)
     const location = response.headers.get('location')
     if (location !== null && ownLocation.test(location))

@@ -24,7 +24,17 @@ const ground = [
 /** For each room what it may import beside itself. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   'server.ts': ['commands'],
-  commands: ['app', 'journal', 'housekeeping', 'plugins', ...doors, ...decisions, ...nouns, ...ground],
+  commands: [
+    'app',
+    'published-path',
+    'journal',
+    'housekeeping',
+    'plugins',
+    ...doors,
+    ...decisions,
+    ...nouns,
+    ...ground,
+  ],
   app: ['plugins', 'published-path', 'openapi', ...doors, ...decisions, ...nouns, ...ground],
   plugins: ['impersonation', 'directory', 'audit', 'database', 'config', 'log'],
   openapi: ['access'],

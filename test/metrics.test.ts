@@ -161,6 +161,15 @@ test('a route is named by its pattern', () => {
   expect(nameOf('/api/a/anything/c').route).toBe('other')
 })
 
+test('a route is named so also where a proxy hands the path on that it publishes us under', () => {
+  const nameOf = routeNames(['/oauth2/token', '/scim2/Users/:id'], '/sso')
+  for (const before of ['', '/sso'])
+    expect(nameOf(`${before}/oauth2/token`)).toEqual({ door: 'oauth', route: '/oauth2/token' })
+  expect(nameOf('/sso/t/carbon.super/scim2/Users/42').route).toBe('/scim2/Users/:id')
+  for (const path of ['/sso', '/sso/sso/oauth2/token', '/ssooauth2/token', '/other/oauth2/token'])
+    expect([path, nameOf(path).route]).toEqual([path, 'other'])
+})
+
 test('the key takes three words', () => {
   const read = (toml: string) => parse(toml, '/srv/deployment.toml', { variables: {} }).config.server.metrics
   expect([read(''), read('[server]\nmetrics = "off"'), read('[server]\nmetrics = "everybody"')]).toEqual([

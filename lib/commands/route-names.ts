@@ -1,4 +1,6 @@
 /** Names a path by the pattern of its route, from a closed list: an unknown path is `other`, however it is spelled. */
+import { insideOf } from '../published-path.ts'
+
 const doors: Readonly<Record<string, string>> = {
   oauth2: 'oauth',
   oidc: 'oauth',
@@ -20,8 +22,8 @@ export interface RouteName {
 
 const isVariable = (segment: string) => segment.startsWith(':') || segment === '*'
 
-/** Makes the function that names; `paths` are patterns as hono writes them. */
-export const routeNames = (paths: readonly string[]): ((pathname: string) => RouteName) => {
+/** Makes the function that names; `paths` are patterns as hono writes them, `prefix` what we are published under. */
+export const routeNames = (paths: readonly string[], prefix = ''): ((pathname: string) => RouteName) => {
   const patterns = paths.filter((path) => !path.endsWith('*')).map((path) => path.split('/'))
   const fixed = new Set(patterns.flat().filter((segment) => !isVariable(segment)))
   const known = new Map<string, RouteName>()
@@ -30,7 +32,7 @@ export const routeNames = (paths: readonly string[]): ((pathname: string) => Rou
     known.set(route, { door: doors[pattern[1] ?? ''] ?? 'other', route })
   }
   return (pathname) => {
-    const path = pathname.replace(/^\/t\/[^/]+(?=\/)/, '')
+    const path = insideOf(prefix, pathname).replace(/^\/t\/[^/]+(?=\/)/, '')
     const direct = known.get(path)
     if (direct) return direct
     const route = path

@@ -13,6 +13,7 @@ import { startJournal } from '../journal.ts'
 import { openAuditKey } from '../keys/audit-key.ts'
 import { removeCopies, removeLeftOver } from '../plugins/copies.ts'
 import { startFollowers } from '../plugins/followers.ts'
+import { pathOf } from '../published-path.ts'
 import { startLogoutSender } from '../sign-in/logout-sender.ts'
 import { webhookFollower } from '../webhooks/follower.ts'
 import { startWebhookSender } from '../webhooks/sender.ts'
@@ -123,7 +124,13 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   const webhookSender = startWebhookSender(db, { issuer, vault: opened.vault, outbound }, log)
   const requests = drain()
   const telemetry = startTelemetry(
-    { db, log, access: () => live.config.server.metrics, token: () => live.config.server.metricsToken },
+    {
+      db,
+      log,
+      access: () => live.config.server.metrics,
+      token: () => live.config.server.metricsToken,
+      prefix: () => pathOf(live.config.server.baseUrl),
+    },
     () => live.server.routes,
   )
   let listener: Listener

@@ -127,22 +127,30 @@ export const startTelemetry = (
     log,
     access,
     token,
+    prefix = () => '',
   }: {
     readonly db: Db
     readonly log: Log
     readonly access: () => Config['server']['metrics']
     /** Who sends it may read from anywhere. */
     readonly token?: (() => string | undefined) | undefined
+    /** The path that a proxy publishes us under, and may hand on; none by default. */
+    readonly prefix?: (() => string) | undefined
   },
   routesOf: () => readonly { readonly path: string }[],
 ): Telemetry => {
   let known = routesOf()
-  let namesOf = routeNames(known.map(({ path }) => path))
+  const namesNow = () =>
+    routeNames(
+      known.map(({ path }) => path),
+      prefix(),
+    )
+  let namesOf = namesNow()
   const nameOf = (pathname: string) => {
     const routes = routesOf()
     if (routes !== known) {
       known = routes
-      namesOf = routeNames(known.map(({ path }) => path))
+      namesOf = namesNow()
     }
     return namesOf(pathname)
   }
