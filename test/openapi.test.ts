@@ -4,7 +4,10 @@ import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020'
 import addFormats from 'ajv-formats'
 import fc from 'fast-check'
 import { findTargetHandler } from 'hono/utils/handler'
+import * as z from 'zod'
 import { ruleOf } from '../lib/access/guard.ts'
+import { hasUnseen, seenPattern } from '../lib/directory/readable-name.ts'
+import { bodyOf } from '../lib/openapi/body.ts'
 import { admin, type Booted, boot } from './boot.ts'
 import { databases } from './databases.ts'
 import { createApplication, createPerson, createRole } from './scenario.ts'
@@ -147,6 +150,29 @@ const requestOf = ({ path, operation }: One, document: Document, known: string |
     body: content ? fc.oneof({ weight: 3, arbitrary: body }, broken(body)) : body,
   })
 }
+
+test('the pattern of texts without unseen characters is the rule that the names are held against', () => {
+  const pattern = new RegExp(seenPattern(), 'u')
+  const differs = Array.from({ length: 0x11_0000 }, (_, point) => point)
+    .filter((point) => point < 0xd8_00 || point > 0xdf_ff)
+    .map((point) => String.fromCodePoint(point))
+    .filter((text) => pattern.test(text) === hasUnseen(text))
+  expect(differs).toEqual([])
+})
+
+test('a member that may be left out may be null where nulls are left out', () => {
+  const part = z.object({
+    name: z.string(),
+    nick: z.string().optional(),
+    of: z.array(z.object({ a: z.int().optional() })),
+  })
+  const operation = { id: 'x', summary: 'x', tag: 'x', answers: {}, body: part, nulls: 'absent' as const }
+  const schema = bodyOf(operation, (of, io) => z.toJSONSchema(of, { io }))
+  const validate = new Ajv2020({ strict: false }).compile(schema)
+  expect(validate({ name: 'x', nick: null, of: [{ a: null }] })).toBe(true)
+  expect(validate({ name: null, of: [] })).toBe(false)
+  expect(validate({ name: 'x', of: [null] })).toBe(false)
+})
 
 describe.each(databases)('the OpenAPI document on $name', (database) => {
   let server: Booted
