@@ -3,6 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { exportLines, verifyExport } from '../lib/audit/export.ts'
+import { firstUntaken } from '../lib/audit/follower.ts'
+import { lagging, warnOfLagging } from '../lib/audit/lagging.ts'
 import { removeBefore } from '../lib/audit/retention.ts'
 import { headOf, type Sealer, startSealer } from '../lib/audit/sealer.ts'
 import {
@@ -15,6 +17,7 @@ import {
 } from '../lib/audit/trail.ts'
 import { type Verdict, verifyTrail } from '../lib/audit/verify.ts'
 import { record } from '../lib/audit.ts'
+import { checkFollowers } from '../lib/commands/check/followers.ts'
 import { commit, runScript, write } from '../lib/database/commit.ts'
 import { startJournal } from '../lib/journal.ts'
 import { auditPublicKeys, openAuditKey } from '../lib/keys/audit-key.ts'
@@ -357,6 +360,49 @@ describe.each(databases)('the sealed audit trail on $name', (database) => {
       .where('event', '=', 'audit-rows-removed')
       .executeTakeFirst()
     expect(JSON.parse(event?.data ?? '')).toEqual({ from: 1, to: removed, before: later.toISOString() })
+    await journal.stop()
+  })
+
+  test('a follower that is gone holds rows back for thirty days more, and is named', async () => {
+    const { db } = server
+    const days = (count: number) => new Date(Date.now() - count * 86_400_000)
+    await happen(3, days(100))
+    await sealer.flush()
+    await happen(3, days(60))
+    await sealer.flush()
+    await happen(3)
+    await sealer.flush()
+    await runScript(
+      db,
+      `delete from meta where name like 'trail-cursor %';
+      insert into meta (name, value) values ('trail-cursor plugin gone', '1'), ('trail-cursor webhooks', '9')`,
+    )
+    expect(await firstUntaken(db)).toBe(2)
+    const journal = startJournal(db, join(temporaryDirectory(), 'audit.log'), quiet)
+    await journal.flush()
+    const remove = async (before: Date) => removeBefore(db, before, await firstUntaken(db), trace, new Date())
+    // sixty days are past the retention, and not past the thirty more
+    expect(await remove(days(80))).toBe(0)
+    expect(await remove(days(50))).toBe(3)
+    expect(await remove(days(50))).toBe(0)
+    expect(await wholePart(db)).toMatchObject({ first: 4 })
+    expect(await lagging(db, new Date())).toEqual([
+      { name: 'plugin gone', untaken: expect.any(Number), since: expect.any(Date) },
+    ])
+    expect((await checkFollowers(db, new Date())).map(({ says, mend }) => `${says} ${mend}`)).toEqual([
+      expect.stringMatching(
+        /^plugin gone has not taken \d+ rows .*delete from meta where name = 'trail-cursor plugin gone';/,
+      ),
+    ])
+    const warnings: unknown[] = []
+    const log = { ...quiet, warn: (about: unknown) => warnings.push(about) } as unknown as typeof quiet
+    for (let n = 0; n < 3; n += 1) await warnOfLagging(db, log, new Date())
+    expect(warnings).toMatchObject([{ follower: 'plugin gone' }])
+    expect(await remove(days(20))).toBe(3)
+    await runScript(db, `delete from meta where name like 'trail-cursor %'`)
+    expect(await lagging(db, new Date())).toEqual([])
+    await sealer.flush()
+    expect((await verify()).intact).toBe(true)
     await journal.stop()
   })
 

@@ -9,6 +9,7 @@ import type { Db } from '../database/connect.ts'
 import { leaseOf } from '../database/lease.ts'
 import type { AuditTable } from '../database/schema.ts'
 import type { Log } from '../log.ts'
+import { cursorPrefix, warnOfLagging } from './lagging.ts'
 import { headOf } from './sealer.ts'
 
 const batch = 200
@@ -40,11 +41,9 @@ interface Progress {
   notBefore: number
 }
 
-const prefix = 'trail-cursor '
-
 /** The first position that some follower has not taken yet; undefined when there is none that follows. */
 export const firstUntaken = async (db: Db): Promise<number | undefined> => {
-  const rows = await db.selectFrom('meta').select('value').where('name', 'like', `${prefix}%`).execute()
+  const rows = await db.selectFrom('meta').select('value').where('name', 'like', `${cursorPrefix}%`).execute()
   return rows.length === 0 ? undefined : Math.min(...rows.map(({ value }) => Number(value))) + 1
 }
 
@@ -59,7 +58,7 @@ export const startFollowing = (db: Db, leaseName: string, log: Log): Following =
     return write(
       db
         .insertInto('meta')
-        .values({ name: `${prefix}${name}`, value })
+        .values({ name: `${cursorPrefix}${name}`, value })
         .onConflict((conflict) => conflict.column('name').doUpdateSet({ value })),
     )
   }
@@ -69,7 +68,7 @@ export const startFollowing = (db: Db, leaseName: string, log: Log): Following =
     const row = await db
       .selectFrom('meta')
       .select('value')
-      .where('name', '=', `${prefix}${name}`)
+      .where('name', '=', `${cursorPrefix}${name}`)
       .executeTakeFirst()
     if (row) return Number(row.value)
     const { position } = await headOf(db)
@@ -109,7 +108,7 @@ export const startFollowing = (db: Db, leaseName: string, log: Log): Following =
 
   /** Whether there is something that one of them has not taken. */
   const isBehind = async (followers: readonly Follower[]): Promise<boolean> => {
-    const names = followers.map(({ name }) => `${prefix}${name}`)
+    const names = followers.map(({ name }) => `${cursorPrefix}${name}`)
     const cursors = await db.selectFrom('meta').select('value').where('name', 'in', names).execute()
     if (cursors.length < names.length) return true
     const { position } = await headOf(db)
@@ -118,6 +117,7 @@ export const startFollowing = (db: Db, leaseName: string, log: Log): Following =
 
   const pass = async () => {
     const followers = following
+    await warnOfLagging(db, log, new Date())
     // where nothing happens nothing is written, the lease neither
     if (followers.length === 0 || !(await isBehind(followers)) || !(await lease.take(new Date()))) return
     // one that is slow keeps only itself waiting

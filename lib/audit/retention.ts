@@ -6,7 +6,8 @@ import { type SqlBool, sql } from 'kysely'
 import { record, type Trace } from '../audit.ts'
 import { commit, exactly, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
-import { headBefore, wholePart } from './trail.ts'
+import { keptForFollowers } from './lagging.ts'
+import { headBefore, type Part, wholePart } from './trail.ts'
 
 /** Rows of one commit. */
 const batch = 500
@@ -30,8 +31,26 @@ const checkpointIn = async (
 }
 
 /**
+ * The first row of a part that happened then or later; undefined when none did. Nothing before it is younger, as far as
+ * the order of sealing is that of time.
+ */
+const firstSince = async (db: Db, { first, last }: Part, instant: Date): Promise<number | undefined> => {
+  const row = await db
+    .selectFrom('audit')
+    .select('position')
+    .where('position', '>=', first)
+    .where('position', '<=', last)
+    // an expression, since the index by time would be walked through all that stays
+    .where(sql<SqlBool>`at || '' >= ${instant.toISOString()}`)
+    .orderBy('position')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.position ?? undefined
+}
+
+/**
  * Removes what happened before an instant, at most one batch; answers how many rows went. `keptFrom` is a position that
- * has to stay with all behind it, since somebody has not read it yet.
+ * stays with all behind it, since somebody has not read it yet, but for what happened `keptForFollowers` before that.
  */
 export const removeBefore = async (
   db: Db,
@@ -48,19 +67,13 @@ export const removeBefore = async (
     (await checkpointIn(db, whole.first, whole.first + batch - 1, 'desc')) ??
     (await checkpointIn(db, whole.first, whole.last, 'asc'))
   if (part === undefined) return 0
-  // the first row that stays: nothing before it is younger, as far as the order of sealing is that of time
-  const young = await db
-    .selectFrom('audit')
-    .select('position')
-    .where('position', '>=', whole.first)
-    .where('position', '<=', part)
-    // an expression, since the index by time would be walked through all that stays
-    .where(sql<SqlBool>`at || '' >= ${before.toISOString()}`)
-    .orderBy('position')
-    .limit(1)
-    .executeTakeFirst()
+  const whence = { first: whole.first, last: part }
+  const young = await firstSince(db, whence, before)
+  const held = new Date(before.getTime() - keptForFollowers)
+  const untaken =
+    keptFrom === undefined ? undefined : Math.max(keptFrom, (await firstSince(db, whence, held)) ?? part + 1)
   // the last row stays in any case, and says where the chain is
-  const end = Math.min(young?.position ?? whole.last, keptFrom ?? whole.last, whole.last)
+  const end = Math.min(young ?? whole.last, untaken ?? whole.last, whole.last)
   const stop = end > part ? part : await checkpointIn(db, whole.first, end - 1, 'desc')
   if (stop === undefined) return 0
   const gone = db.deleteFrom('audit').where('position', '<=', stop).where('line_at', 'is not', null)

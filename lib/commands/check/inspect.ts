@@ -7,6 +7,7 @@ import { type ApplicationReport, checkApplication } from '../../impersonation/re
 import { type Call, type Finding, note, ok, wrong } from '../../impersonation/readiness/finding.ts'
 import { createApplication } from '../../impersonation/readiness/plan.ts'
 import { openDatabase } from './database.ts'
+import { checkFollowers } from './followers.ts'
 import { checkEncryption, checkSigning } from './keys.ts'
 import { checkMail } from './mail.ts'
 import { checkPlugins } from './plugins.ts'
@@ -91,6 +92,7 @@ export const inspect = async (
       ...checkTls(config, now),
       await checkMail(config, options.mail),
       ...(db ? [await checkPasswords(db)] : []),
+      ...(db ? await checkFollowers(db, now) : []),
       ...overall.findings,
     ]
     const begunWell = applications.every(({ ready, begun }) => ready || !begun)
