@@ -63,6 +63,35 @@ for (const database of databases) {
       expect(resources.map(({ resourceName }) => resourceName.replace("'", '’'))).toEqual([...names])
     })
 
+    test('what finds more than 1,000 resources is refused, and a narrower filter goes on', async () => {
+      const rows = Array.from(
+        { length: 1_000 },
+        (_, n) =>
+          `('m${n}', -1234, 'many${String(n).padStart(4, '0')}', '2026-01-01 00:00:00', '2026-01-01 00:00:00', false, false, 't3')`,
+      )
+      await runScript(
+        server.db,
+        `INSERT INTO IDN_CONFIG_TYPE (ID, NAME) VALUES ('t3', 'Many');
+         INSERT INTO IDN_CONFIG_RESOURCE (ID, TENANT_ID, NAME, CREATED_TIME, LAST_MODIFIED, HAS_FILE, HAS_ATTRIBUTE, TYPE_ID) VALUES ${rows.join(', ')};`,
+      )
+      const all = await search("resourceTypeName eq 'Many'")
+      expect(((await all.json()) as { resources: unknown[] }).resources).toHaveLength(1_000)
+      await expectRefusal(server, () => search("resourceTypeName eq 'Many' or resourceName eq 'red'"), {
+        status: 400,
+        code: 'CONFIGM_00018',
+        description: /more than 1000 resources/,
+      })
+      const rest = await search(
+        "resourceTypeName eq 'Many' and resourceName gt 'many0997' or resourceName eq 'red'",
+      )
+      const { resources } = (await rest.json()) as { resources: { resourceName: string }[] }
+      expect(resources.map(({ resourceName }) => resourceName)).toEqual(['red', 'many0998', 'many0999'])
+      await runScript(
+        server.db,
+        "DELETE FROM IDN_CONFIG_RESOURCE WHERE TYPE_ID = 't3'; DELETE FROM IDN_CONFIG_TYPE WHERE ID = 't3'",
+      )
+    })
+
     test('it answers whole resources, each once', async () => {
       const response = await search(
         "attributeKey eq 'nil' or attributeKey eq 'hex' and attributeValue eq '00f'",

@@ -60,22 +60,30 @@ const condition = (eb: Builder, expression: SearchExpression): Expression<SqlBoo
   return eb(columns[property], operators[operator], String(value))
 }
 
+/** How many resources a search answers: there are no pages. */
+export const mostFound = 1_000
+
 /**
  * The resources that have a row of the join of resource, type and attribute for which the expression is true: a key and
- * a value that are asked for together are those of one attribute. They come whole, with all their attributes.
+ * a value that are asked for together are those of one attribute. They come whole, with all their attributes; undefined
+ * when there are more than `mostFound`.
  */
-export const searchResources = (
+export const searchResources = async (
   db: Db,
   expression: SearchExpression,
-): Promise<readonly (ConfigurationResource & { readonly type: string })[]> =>
-  readResources(db, (eb) => {
-    const found = db
-      .selectFrom('idn_config_resource')
-      .innerJoin('idn_config_type', 'idn_config_type.id', 'idn_config_resource.type_id')
-      .leftJoin('idn_config_attribute', 'idn_config_attribute.resource_id', 'idn_config_resource.id')
-      .select('idn_config_resource.id')
-      .where('idn_config_resource.tenant_id', '=', tenantId)
-      // the columns are those of the tables that are joined
-      .where((joined) => condition(joined as unknown as Builder, expression))
-    return eb.and([eb('idn_config_resource.id', 'in', found)])
-  })
+): Promise<readonly (ConfigurationResource & { readonly type: string })[] | undefined> => {
+  const found = await db
+    .selectFrom('idn_config_resource')
+    .innerJoin('idn_config_type', 'idn_config_type.id', 'idn_config_resource.type_id')
+    .leftJoin('idn_config_attribute', 'idn_config_attribute.resource_id', 'idn_config_resource.id')
+    .select('idn_config_resource.id')
+    .distinct()
+    .where('idn_config_resource.tenant_id', '=', tenantId)
+    // the columns are those of the tables that are joined
+    .where((joined) => condition(joined as unknown as Builder, expression))
+    .limit(mostFound + 1)
+    .execute()
+  if (found.length === 0 || found.length > mostFound) return found.length === 0 ? [] : undefined
+  const ids = found.map(({ id }) => id)
+  return readResources(db, (eb) => eb.and([eb('idn_config_resource.id', 'in', ids)]))
+}
