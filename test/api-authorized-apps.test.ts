@@ -7,6 +7,7 @@ import { type Booted, basic, boot } from './boot.ts'
 import { type Browser, newBrowser } from './browser.ts'
 import { databases } from './databases.ts'
 import { account, impersonatedToken } from './fixtures.ts'
+import { endedRows, sweep } from './impersonations.ts'
 import { expectRefusal, operator } from './management.ts'
 import { nothingElse } from './nothing-else.ts'
 import { ask as authorize, createClient, requestOf } from './oauth/authorizing.ts'
@@ -326,6 +327,43 @@ for (const database of databases) {
           },
         ])
         expect(await isActive((await grantOf(one, own)).access_token)).toBe(true)
+      })
+
+      test('takes no more than its permission, also where impersonations are among them; who did it is recorded', async () => {
+        const [person, subject] = [await somebody(), await somebody()]
+        const own = await newClient(server)
+        const begun = await impersonatedToken(server.db, {
+          application: { id: own.applicationId, clientId: own.clientId },
+          impersonatorId: person.id,
+          subjectId: subject.id,
+          scopes: ['internal_login'],
+        })
+        // who may end impersonations alone may not do this, and who may do this may not end them one by one
+        const ender = await operator(server, `ender-${made}`, ['internal_impersonation_end'])
+        const path = `/v2/authorized-apps/${own.applicationId}/tokens`
+        await expectRefusal(server, withdraw(path, ender), { status: 403, code: 403 })
+        const one = `/api/server/v1/impersonations/${begun.impersonationId}/end`
+        const ending = () => server.request(one, { method: 'POST', headers: remover })
+        await expectRefusal(server, ending, { status: 403, code: 403 })
+        expect((await withdraw(path, remover)()).status).toBe(204)
+        await sweep(server)
+        const [row, ...more] = await endedRows(server, begun.impersonationId)
+        expect(more).toEqual([])
+        const { db } = server
+        const { id } = await db
+          .selectFrom('account')
+          .select('id')
+          .where('user_name', '=', 'remover')
+          .executeTakeFirstOrThrow()
+        expect(row).toMatchObject({ impersonation_id: begun.impersonationId })
+        const lineage = db
+          .selectFrom('lineage')
+          .select(['ended_by', 'end_reason'])
+          .where('id', '=', begun.lineageId)
+        expect(await lineage.executeTakeFirstOrThrow()).toEqual({
+          ended_by: id,
+          end_reason: 'application-tokens-revoked',
+        })
       })
 
       test('of no application is refused', async () => {
