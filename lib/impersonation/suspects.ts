@@ -14,7 +14,7 @@ const overlapMilliseconds = 2_000
 const latestMilliseconds = 60_000
 const lateEveryMilliseconds = 500
 /** A look at who is late takes at most this part of the time. */
-const share = 100
+const share = 40
 
 /** Whose impersonations were looked at, and the version of the impersonator then. */
 export type Versions = ReadonlyMap<string, number | undefined>
