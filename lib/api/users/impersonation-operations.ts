@@ -61,11 +61,14 @@ export const getPreference = (): Operation => ({
   answers: { 200: { description: 'What the caller last said.', schema: preference() } },
 })
 
+/** Whether others may act for the caller. */
+export const preferenceBody = z.strictObject({ allowImpersonation: z.boolean() })
+
 export const setPreference = (): Operation => ({
   id: 'setImpersonationPreferences',
   summary: 'Says whether others may act for the caller; false ends what lives',
   tag,
-  body: z.object({ allowImpersonation: z.boolean() }),
+  body: preferenceBody,
   answers: {
     200: { description: 'It is so.', schema: preference() },
     403: { description: 'This server does not let users say it (IMP-60003).' },

@@ -3,7 +3,6 @@
  * and may say that nobody acts for him. At /api/users/v1/me.
  */
 import { Hono } from 'hono'
-import * as z from 'zod'
 import type { Caller } from '../../directory/caller.ts'
 import { loginScope } from '../../directory/permissions.ts'
 import { doneIn } from '../../impersonation/done.ts'
@@ -24,8 +23,6 @@ import * as operations from './impersonation-operations.ts'
 /** Requests of each impersonation in a list, and in a single one. */
 const mostListed = 20
 const mostShown = 500
-
-const preferenceBody = z.strictObject({ allowImpersonation: z.boolean() })
 
 const notAllowed = () =>
   new Problem({
@@ -108,7 +105,7 @@ export const impersonationsOfCaller = (needs: ApiNeeds) => {
       guarded(
         loginScope,
         async (caller, c) => {
-          const { allowImpersonation: allow } = await readBody(c, preferenceBody)
+          const { allowImpersonation: allow } = await readBody(c, operations.preferenceBody)
           const known = await allowsImpersonation(db, caller.accountId)
           if (!optOut || known === undefined) throw notAllowed()
           await allowImpersonation(db, caller, allow, new Date())
