@@ -17,16 +17,26 @@ import { isFoundByIndexes, leadsToUsers, valueRowsOf } from './user-indexes.ts'
 export const belongs = (column: string, organizationId: string, leads: boolean): SqlCondition =>
   leads ? sql`(${sql.ref(column)} || '') = ${organizationId}` : sql`${sql.ref(column)} = ${organizationId}`
 
+/** The ids of those to whom one filter applies, some of them perhaps more than once. */
+const idsOf = (organizationId: string, filter: Filter): RawBuilder<unknown> => {
+  const values = valueRowsOf(organizationId, filter)
+  if (values) return sql`select account_value.account_id as id from account_value where ${values.where}`
+  const condition = toCondition(filter, userFields(organizationId, filter))
+  return sql`select account.id as id from account
+    where ${belongs('account.organization_id', organizationId, leadsToUsers(filter))} and ${condition}`
+}
+
 /** The rows to count, one for each user. */
 const rowsOf = (organizationId: string, filter: Filter): RawBuilder<unknown> => {
-  const values = valueRowsOf(organizationId, filter)
-  if (values) {
-    const what = values.several ? sql`distinct account_value.account_id` : sql`1 as one`
-    return sql`select ${what} from account_value where ${values.where}`
+  if (valueRowsOf(organizationId, filter)?.several) {
+    return sql`select distinct ids.id from (${idsOf(organizationId, filter)}) as ids`
   }
-  const condition = toCondition(filter, userFields(organizationId, filter))
-  return sql`select 1 as one from account
-    where ${belongs('account.organization_id', organizationId, leadsToUsers(filter))} and ${condition}`
+  if (filter.kind !== 'or' || !isFoundByIndexes(filter)) return idsOf(organizationId, filter)
+  // each by its own index: Postgres would look at everybody for whether he is in one of the sets
+  return sql.join(
+    filter.terms.map((term) => idsOf(organizationId, term)),
+    sql` union `,
+  )
 }
 
 interface Counted {
