@@ -4,7 +4,7 @@ import { runScript } from './commit.ts'
 import { type Db, isPostgres } from './connect.ts'
 
 /** The version of schema.sql; stored in `meta`. */
-export const schemaVersion = 3
+export const schemaVersion = 4
 
 /** The root organization: WSO2's fixed id and name (facts/rest-apis.md §0.1). */
 export const rootOrganization = { id: '10084a8d-113f-4211-a0d5-efe36b082211', name: 'Super' } as const
