@@ -51,7 +51,11 @@ const person = fc.record({
   emails: entriesOf(fc.record({ value: address, type, display: maybe(someText()), primary: fc.boolean() })),
   addresses: entriesOf(fc.record({ locality: someText(), type, primary: fc.boolean() })),
   [enterprise]: maybe(fc.record({ department: maybe(someText()) })),
-  [wso2]: fc.record({ country: maybe(someText(letters, 1)), accountLocked: fc.boolean() }),
+  [wso2]: fc.record({
+    country: maybe(someText(letters, 1)),
+    accountLocked: fc.boolean(),
+    emailAddresses: maybe(fc.array(fc.oneof(address, someText(letters, 1)), { maxLength: 3 })),
+  }),
   [custom]: maybe(fc.record({ team: someText(letters, 1) })),
 })
 
@@ -87,6 +91,11 @@ const several = (path: string, name: string, sub: string, exact = false): Place 
   values: (user) => entries(user, name).flatMap((entry) => entry[sub] ?? []),
   first: (user) => [entries(user, name)[0]?.[sub]],
 })
+/** An attribute whose values have no parts. */
+const bare = (path: string, ...names: readonly string[]): Place => {
+  const values = (user: Resource) => (partOf(user, ...names) ?? []) as readonly unknown[]
+  return { path, values, first: (user) => values(user).slice(0, 1) }
+}
 
 const texts: readonly Place[] = [
   single('userName', 'userName'),
@@ -98,6 +107,7 @@ const texts: readonly Place[] = [
   single(`${enterprise}:department`, enterprise, 'department'),
   single(`${wso2}:country`, wso2, 'country'),
   single(`${custom}:team`, custom, 'team'),
+  bare(`${wso2}:emailAddresses`, wso2, 'emailAddresses'),
   several('emails', 'emails', 'value'),
   several('emails.value', 'emails', 'value'),
   several('emails.type', 'emails', 'type'),
@@ -226,12 +236,12 @@ const inBrackets = (
     exact: name === 'groups' && sub === 'value',
     values: (entry) => [entry[sub]].filter((value) => value !== undefined),
   })
-  const bare = (one: Term): Term => ({ ...one, text: one.text.replace(new RegExp(`${core}:`, 'gi'), '') })
+  const inside = (one: Term): Term => ({ ...one, text: one.text.replace(new RegExp(`${core}:`, 'gi'), '') })
   const leaf = fc.oneof(
     fc.tuple(fc.constantFrom(...subs), values).chain(([sub, value]) => comparison(place(sub), value)),
     fc.constantFrom(...subs).chain((sub) => presence(place(sub))),
   )
-  const filter = joined(() => leaf.map(bare), 1)
+  const filter = joined(() => leaf.map(inside), 1)
   return fc.tuple(filter, written(name)).map(([inner, path]) => ({
     text: `${path}[${inner.text}]`,
     holds: (user) => entries(user, name).some((entry) => inner.holds(entry as unknown as Resource)),
@@ -376,9 +386,16 @@ describe.each(databases)('filters and orders on $name', (database) => {
       place: maybe(fc.constantFrom(...sortable)),
       descending: fc.boolean(),
       count: fc.integer({ min: 4, max: 20 }),
+      // another directory each time
+      change: fc.record({ of: fc.nat(39), to: person }),
     })
+    const people = users.filter(({ userName }) => userName !== 'admin')
     await fc.assert(
-      fc.asyncProperty(query, async ({ filter, place, descending, count }) => {
+      fc.asyncProperty(query, async ({ filter, place, descending, count, change }) => {
+        const { id, userName } = people[change.of] ?? { id: '', userName: '' }
+        const put = await server.send('PUT', `/scim2/Users/${id}`, { ...change.to, userName })
+        expect([put.status, await put.text()]).toEqual([200, expect.any(String)])
+        users = (await list({ count: '200' })).Resources
         const asked = {
           attributes: 'id',
           count: String(count),
@@ -399,6 +416,8 @@ describe.each(databases)('filters and orders on $name', (database) => {
           cursor = page.nextCursor
         }
         expect(byCursor).toEqual(byNumber)
+        const behind = await list({ ...asked, startIndex: String(meant.length + 1 + count) })
+        expect([behind.totalResults, behind.Resources]).toEqual([meant.length, []])
         if (!place) {
           expect(byNumber.toSorted()).toEqual(meant.map(({ id }) => id).sort())
           return

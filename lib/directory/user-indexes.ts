@@ -2,7 +2,7 @@
 import { type SqlBool, sql } from 'kysely'
 import { compareText, type Filter, type SqlCondition, textOf, truthOf } from './search.ts'
 import { columnOf, hasAlternatives, searchedPath, statuses } from './user-fields.ts'
-import { findUserPath } from './user-path.ts'
+import { findUserPath, hasSeveral } from './user-path.ts'
 import { isUsual, valueKey } from './user-values.ts'
 
 /** Whether the filter begins with a set of users that an index finds, rather than with a look at every user. */
@@ -55,13 +55,14 @@ export const valueRowsOf = (organizationId: string, filter: Filter): ValueRows |
   const operator = filter.kind === 'present' || filter.value === null ? undefined : filter.operator
   if (operator === 'ne' || (filter.kind === 'comparison' && operator === undefined)) return undefined
   const column = sql.ref('account_value.value_key')
+  const attribute = findUserPath(filter.path)?.attribute
   const holds =
     filter.kind === 'present'
       ? sql<SqlBool>`1 = 1`
       : compareText(column, filter.operator, valueKey(place.path, textOf(filter)))
   return {
     where: sql`account_value.organization_id = ${organizationId} and account_value.path = ${place.path} and ${holds}`,
-    several: findUserPath(filter.path)?.attribute.kind === 'multi',
+    several: attribute !== undefined && hasSeveral(attribute),
     ordered: operator === 'eq',
   }
 }

@@ -9,7 +9,7 @@ import { type Filter, type SqlCondition, toCondition } from './search.ts'
 import { columnOf, type Status, searchedPath, statuses, userFields } from './user-fields.ts'
 import { plain } from './user-filter.ts'
 import { leadsToUsers, type ValueRows, valueRowsOf } from './user-indexes.ts'
-import { findUserPath } from './user-path.ts'
+import { findUserPath, hasSeveral } from './user-path.ts'
 import { belongs, countUsers } from './user-total.ts'
 import { isUsual } from './user-values.ts'
 
@@ -73,7 +73,8 @@ const orderOf = (path: string): Order => {
   if (column) return { column }
   const place = searchedPath(path)
   if (!place) throw new Unsortable(`Users cannot be sorted by ${path}.`)
-  return { path: place.path, several: findUserPath(path)?.attribute.kind === 'multi' }
+  const attribute = findUserPath(path)?.attribute
+  return { path: place.path, several: attribute !== undefined && hasSeveral(attribute) }
 }
 
 /** Columns whose indexes find ranges, and have the users in their order. */
@@ -242,7 +243,9 @@ const readStretches = async (
     found.push(...rows)
     after = undefined
     const last = stretch === stretches.at(-1)
-    if (skip > 0 && !last) skip = rows.length > 0 ? 0 : skip - (await count(db, stretch, filter))
+    if (skip === 0 || last) continue
+    // some may have come since
+    skip = rows.length > 0 ? 0 : Math.max(0, skip - (await count(db, stretch, filter)))
   }
   return found
 }
@@ -299,10 +302,11 @@ export const findUserIds = async (db: Db, organizationId: string, search: UserSe
   const page = found.slice(0, limit)
   const last = page.at(-1)
   const next = found.length > limit ? last : undefined
-  const ids = page.map(({ id }) => id)
+  // who went from one stretch to the next meanwhile is in both
+  const ids = [...new Set(page.map(({ id }) => id))]
   if (typeof from !== 'number') return { total: undefined, ids, next }
   const seen = limit > 0 && !next && (page.length > 0 || from === 0)
-  if (seen) return { total: from + page.length, ids, next }
+  if (seen) return { total: from + ids.length, ids, next }
   const total = filter
     ? await countUsers(db, organizationId, filter, search.withoutLargeTotal ? mostCounted : undefined)
     : (await pageOf(db, 'account', organizationId, { offset: 0, limit: 0 })).total

@@ -8,6 +8,9 @@ export interface UserPath {
 
 const shape = /^([A-Za-z$][\w$-]*)(?:\.([A-Za-z$][\w$-]*))?$/
 
+/** Whether a user may have more than one value of the attribute. */
+export const hasSeveral = ({ kind }: Attribute): boolean => kind === 'multi' || kind === 'strings'
+
 /** The schema that a name begins with, and the rest of the name. */
 const withSchema = (name: string): readonly [string, string] => {
   const lower = name.toLowerCase()

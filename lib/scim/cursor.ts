@@ -15,8 +15,14 @@ const listOf = ({ filterText, sort }: ListRequest): string =>
     .digest('base64url')
     .slice(0, 16)
 
+// a key may have 1,500 letters that JSON writes with six each
+const packed = (key: string): string => Buffer.from(key).toString('base64url')
+const unpacked = (key: string): string => Buffer.from(key, 'base64url').toString()
+
 export const writeCursor = (request: ListRequest, { key, id }: Place): string =>
-  Buffer.from(JSON.stringify({ of: listOf(request), key, id })).toString('base64url')
+  Buffer.from(JSON.stringify({ of: listOf(request), key: key === null ? null : packed(key), id })).toString(
+    'base64url',
+  )
 
 const parse = (cursor: string): unknown => {
   try {
@@ -30,7 +36,8 @@ const parse = (cursor: string): unknown => {
 export const readCursor = (request: ListRequest & { readonly cursor: string }): Place | 0 => {
   if (request.cursor === '') return 0
   const value = request.cursor.length > longest ? undefined : parse(request.cursor)
-  const { of, key, id } = isObject(value) ? value : {}
+  const { of, key: written, id } = isObject(value) ? value : {}
+  const key = typeof written === 'string' ? unpacked(written) : written
   const whole =
     of === listOf(request) &&
     typeof id === 'string' &&

@@ -26,7 +26,11 @@ const renderEmails = (emails: readonly unknown[]): readonly unknown[] => {
   // the first one counts when none says so
   const primary = Math.max(0, marked)
   return emails.map((entry, index) =>
-    index === primary && isObject(entry) && entry.type === undefined && entry.display === undefined
+    index === primary &&
+    isObject(entry) &&
+    typeof entry.value === 'string' &&
+    entry.type === undefined &&
+    entry.display === undefined
       ? entry.value
       : entry,
   )

@@ -1,5 +1,5 @@
 /** Applies the steps of a POST or PATCH to a user's attributes (RFC 7644 §3.5.2.1 to §3.5.2.3). */
-import { type Attribute, isObject } from '../directory/attributes.ts'
+import { type Attribute, customSchema, isObject } from '../directory/attributes.ts'
 import { bad } from './error.ts'
 import { described, type Entry, isMeant } from './user-element.ts'
 import type { Step } from './user-path.ts'
@@ -8,7 +8,22 @@ import { complexValue, mostEntries, storedValue, subValue, withoutEmpty } from '
 /** From an attribute's full name to its value; status, user name and password are among them. */
 export type Draft = Map<string, unknown>
 
-const put = (draft: Draft, { name }: Attribute, value: unknown) => {
+/** Of each draft the names in it, by their small letters. */
+const spellings = new WeakMap<Draft, Map<string, string>>()
+
+/** The name by which the draft has the attribute: a custom one is spelled as it came first (RFC 7643 §2.1). */
+const nameIn = (draft: Draft, { name, place }: Attribute): string => {
+  if (place[0] !== customSchema) return name
+  const spelled = spellings.get(draft) ?? new Map(draft.keys().map((one) => [one.toLowerCase(), one]))
+  spellings.set(draft, spelled)
+  const lower = name.toLowerCase()
+  const first = spelled.get(lower) ?? name
+  spelled.set(lower, first)
+  return first
+}
+
+const put = (draft: Draft, attribute: Attribute, value: unknown) => {
+  const name = nameIn(draft, attribute)
   const empty = value === undefined || (Array.isArray(value) && value.length === 0)
   if (empty) draft.delete(name)
   else draft.set(name, value)
