@@ -151,32 +151,30 @@ export const app = (needs: AppNeeds): App => {
     response.headers.set('activityid', trace.id)
     return response
   }
-  const inside = {
-    async fetch(incoming: Request, peer: string): Promise<Response> {
-      const url = new URL(incoming.url)
-      const asked = incoming.headers.get('activityid')
-      const trace: Trace = {
-        id: asked && /^[\w-]{8,64}$/.test(asked) ? asked : Bun.randomUUIDv7(),
-        address: addressOf(peer, incoming.headers.get('x-forwarded-for')),
-      }
-      const host = incoming.headers.get('host')?.toLowerCase() ?? url.host
-      if (!hosts.includes(host) && !url.pathname.startsWith('/health/')) {
-        return secured(text('This host is not configured here.', 421), trace)
-      }
-      const place = withoutTenant(url)
-      if ('unknownTenant' in place) {
-        return secured(text(`${place.unknownTenant} is an invalid tenant domain`, 404), trace)
-      }
-      const request =
-        place.path === url.pathname
-          ? incoming
-          : new Request(new URL(`${place.path}${url.search}`, url).href, incoming)
-      traces.set(request, trace)
-      limitBody(request, config.server.maxBodySize)
-      const certificate = certificateHeader && incoming.headers.get(certificateHeader)
-      if (certificate && isTrusted(peer)) certificates.set(request, certificate)
-      return secured(await withCors(db, request, place.path, async () => server.fetch(request)), trace)
-    },
+  const answer = async (incoming: Request, peer: string): Promise<Response> => {
+    const url = new URL(incoming.url)
+    const asked = incoming.headers.get('activityid')
+    const trace: Trace = {
+      id: asked && /^[\w-]{8,64}$/.test(asked) ? asked : Bun.randomUUIDv7(),
+      address: addressOf(peer, incoming.headers.get('x-forwarded-for')),
+    }
+    const host = incoming.headers.get('host')?.toLowerCase() ?? url.host
+    if (!hosts.includes(host) && !url.pathname.startsWith('/health/')) {
+      return secured(text('This host is not configured here.', 421), trace)
+    }
+    const place = withoutTenant(url)
+    if ('unknownTenant' in place) {
+      return secured(text(`${place.unknownTenant} is an invalid tenant domain`, 404), trace)
+    }
+    const request =
+      place.path === url.pathname
+        ? incoming
+        : new Request(new URL(`${place.path}${url.search}`, url).href, incoming)
+    traces.set(request, trace)
+    limitBody(request, config.server.maxBodySize)
+    const certificate = certificateHeader && incoming.headers.get(certificateHeader)
+    if (certificate && isTrusted(peer)) certificates.set(request, certificate)
+    return secured(await withCors(db, request, place.path, async () => server.fetch(request)), trace)
   }
   return {
     get routes() {
@@ -185,6 +183,6 @@ export const app = (needs: AppNeeds): App => {
     async complete() {
       await load()
     },
-    fetch: publishedUnder(pathOf(baseUrl), inside.fetch),
+    fetch: publishedUnder(pathOf(baseUrl), answer),
   }
 }

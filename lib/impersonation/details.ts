@@ -96,7 +96,7 @@ type Row = Awaited<ReturnType<typeof rowsAtAnEnd>>[number]
 const totalsOf = async (db: Db, id: string, lineageId: string | null): Promise<Totals> => {
   const counted = (place: Place) =>
     db
-      .selectFrom(rowsOf(db, [id], place).select('event').limit(mostCounted).as('audit'))
+      .selectFrom(rowsOf(db, [id], place).select('event').limit(mostCounted).as('part'))
       .select(['event', (eb) => eb.fn.countAll().as('n')])
       .groupBy('event')
   // one statement, so that what is sealed meanwhile is counted once

@@ -4,7 +4,8 @@ import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { impersonationRefusals } from '../metrics.ts'
 import type { Asked, Refused } from './decide.ts'
-import { refusedId } from './refused-lately.ts'
+import { newId } from './ids.ts'
+import { isKept } from './refused-lately.ts'
 import { saidData } from './said.ts'
 
 type RefusedRequest = Omit<Asked, 'sessionId' | 'revision'>
@@ -65,9 +66,7 @@ const refusedOne = (
             eb.val(refusalOf(refused)).as('refusal'),
           ])
           .where('account.id', '=', asked.subjectId),
-      )
-      // that of the same minute stands for this one
-      .onConflict((conflict) => conflict.column('id').doNothing()),
+      ),
   )
 }
 
@@ -86,14 +85,11 @@ export const recordRefusal = (
   impersonationRefusals.add(refused.validator, asked.phase)
   const { applicationId } = place
   const isNew = place.impersonationId === undefined && applicationId !== undefined
-  const { impersonatorId, subjectId } = asked
-  const refusal = {
-    impersonatorId,
-    subjectId,
-    applicationId: applicationId ?? '',
-    refusal: refusalOf(refused),
-  }
-  const impersonationId = isNew ? refusedId(db, refusal, now) : place.impersonationId
+  const impersonationId = !isNew
+    ? place.impersonationId
+    : isKept(db, asked.impersonatorId, now)
+      ? newId(now)
+      : undefined
   const row = record(db, now, trace, {
     event: 'impersonation-refused',
     initiator: asked.impersonatorId,
