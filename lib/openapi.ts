@@ -1,15 +1,15 @@
 /**
  * The OpenAPI 3.1 document of our own APIs. It is made of what the routes are: path and method from the router, the
  * permission from the rule that the gate checks, the schemas that validate. Nothing is written a second time.
+ * All of it takes a few hundred milliseconds, so it is made operation by operation: others are answered between.
  */
-import * as z from 'zod'
 import { type Rule, ruleOf } from './access/guard.ts'
-import type { Answer, Operation } from './access/operation.ts'
-import { bodyOf } from './openapi/body.ts'
-import { type Components, components } from './openapi/components.ts'
-import { wordOfCondition, wordOfHeader, wordOfPath, wordOfQuery } from './openapi/words.ts'
-
-type Json = Readonly<Record<string, unknown>>
+import type { Describe } from './access/operation.ts'
+import { components } from './openapi/components.ts'
+import { errors } from './openapi/errors.ts'
+import { type Documented, operationOf } from './openapi/operation.ts'
+import { inParts } from './openapi/parts.ts'
+import { wordOfTag } from './openapi/words.ts'
 
 interface Route {
   readonly method: string
@@ -18,231 +18,81 @@ interface Route {
 }
 
 export interface DocumentNeeds {
-  readonly routes: readonly Route[]
+  readonly operations: readonly Documented[]
   /** Absolute, without a trailing slash. */
   readonly baseUrl: string
   readonly version: string
 }
 
-/** A route that the document speaks of. */
-export interface Documented {
-  readonly method: string
-  /** With `{name}` for a parameter. */
-  readonly path: string
-  readonly rule: Rule
-  readonly operation: Operation
-}
-
 const pathOf = (path: string) => path.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}').replace(/(?<=.)\/$/, '')
 
+const describedBy = (rule: Rule | undefined): rule is Rule & { readonly describe: Describe } =>
+  rule?.describe !== undefined
+
 /** The routes with a description, in the order of the document. */
-export const documented = (routes: readonly Route[]): readonly Documented[] =>
-  routes.flatMap(({ method, path, handler }) => {
+export const documented = (routes: readonly Route[]): Promise<readonly Documented[]> => {
+  const described = routes.flatMap(({ method, path, handler }) => {
     const rule = ruleOf(handler)
-    return rule?.describe ? [{ method, path: pathOf(path), rule, operation: rule.describe() }] : []
+    return describedBy(rule) ? [{ method, path: pathOf(path), rule }] : []
   })
-
-const toSchema = (schema: z.ZodType, io: 'input' | 'output'): Json => {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, {
-    target: 'draft-2020-12',
-    io,
-    unrepresentable: 'any',
-  })
-  return json
+  return inParts(described, (one) => ({ ...one, operation: one.rule.describe() }))
 }
 
-const text = { type: 'string' }
-const object = (properties: Json, required: readonly string[] = Object.keys(properties)) => ({
-  type: 'object',
-  properties,
-  required,
-})
-const reference = (name: string) => ({ $ref: `#/components/schemas/${name}` })
+/** The JSON of an object whose members are JSON already. */
+const objectOf = (members: Iterable<readonly [name: string, json: string]>): string =>
+  `{${[...members].map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`
 
-const errors = {
-  Problem: object({ code: text, message: text, description: text, traceId: text }),
-  GateError: object({ code: { type: 'integer' }, message: text, description: text, traceId: text }),
-  RegistrationError: object({ error: text, error_description: text, traceId: text }),
-  ScimError: object(
-    {
-      schemas: { type: 'array', items: text },
-      detail: text,
-      scimType: text,
-      status: { type: ['string', 'integer'] },
-    },
-    ['schemas', 'status', 'detail'],
-  ),
-}
-
-const isScim = (path: string) => path.startsWith('/scim2')
-
-/** What the gate says and what the API says, of a path; registration has the errors of RFC 7591, too. */
-const errorOf = (path: string) => {
-  if (isScim(path)) return reference('ScimError')
-  const names = ['Problem', 'GateError', ...(path.includes('/dcr/') ? ['RegistrationError'] : [])]
-  return { anyOf: names.map(reference) }
-}
-
-const scimType = 'application/scim+json'
-
-const content = (type: string, schema: Json) => ({ content: { [type]: { schema } } })
-
-const answerOf = (path: string, status: number, answer: Answer, { lift }: Components) => {
-  const fallback = status >= 400 && !answer.empty ? errorOf(path) : undefined
-  const schema = answer.schema ? lift(toSchema(answer.schema, 'output')) : fallback
-  const type = answer.type ?? (isScim(path) ? scimType : 'application/json')
-  const headers = answer.headers?.map((name) => [name, { description: wordOfHeader(name), schema: text }])
-  return {
-    description: answer.description,
-    ...(headers ? { headers: Object.fromEntries(headers) } : {}),
-    ...(schema ? content(type, schema) : {}),
-  }
-}
-
-/** What every route answers that has such a rule or such a request, beside its own answers. */
-const common = ({ method, path, rule, operation }: Documented): Readonly<Record<number, Answer>> => ({
-  ...(operation.body ? { 400: { description: 'The body cannot be read.' } } : {}),
-  ...(rule.open
-    ? {}
-    : {
-        401: { description: 'Nobody is signed in.', headers: ['WWW-Authenticate'] },
-        403: { description: 'The caller may not do that.' },
-        ...(method === 'GET'
-          ? {}
-          : {
-              503: { description: 'Overtaken by others too often; send it again.', headers: ['Retry-After'] },
-            }),
-      }),
-  431: { description: 'The request line and its headers are too long; without a body.', empty: true },
-  ...(isScim(path) ? { 406: { description: 'The media type is not spoken here.' } } : {}),
-  ...(operation.body ? { 413: { description: 'The body is too large.' } } : {}),
-  ...(operation.body && !isScim(path) ? { 415: { description: 'The media type is not spoken here.' } } : {}),
-  ...(operation.conditional && method !== 'GET'
-    ? { 412: { description: 'If-Match names another edition.' } }
-    : {}),
-  ...(operation.conditional && method === 'GET'
-    ? { 304: { description: 'The client has it already.', headers: ['ETag'] } }
-    : {}),
-})
-
-interface Parameter {
-  readonly name: string
-  readonly in: 'path' | 'query' | 'header'
-  readonly required: boolean
-  readonly description: string
-  readonly schema: Json
-}
-
-const parameter = (
-  name: string,
-  place: Parameter['in'],
-  required: boolean,
-  { description, ...schema }: Json,
-  otherwise: string,
-): Parameter => ({
-  name,
-  in: place,
-  required,
-  description: typeof description === 'string' ? description : otherwise,
-  schema,
-})
-
-const parametersOf = ({ method, path, operation }: Documented): readonly Parameter[] => {
-  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) =>
-    parameter(name, 'path', true, { ...text, minLength: 1 }, wordOfPath(name)),
-  )
-  const { properties = {}, required = [] } = operation.query
-    ? (toSchema(operation.query, 'input') as { properties?: Record<string, Json>; required?: string[] })
-    : {}
-  const inQuery = Object.entries(properties).map(([name, schema]) =>
-    parameter(name, 'query', required.includes(name), schema, wordOfQuery(name)),
-  )
-  const condition = method === 'GET' ? 'If-None-Match' : 'If-Match'
-  const conditional = operation.conditional
-    ? [parameter(condition, 'header', false, text, wordOfCondition[condition])]
-    : []
-  return [...inPath, ...inQuery, ...conditional]
-}
-
-const operationOf = (one: Documented, named: Components): Json => {
-  const { path, rule, operation } = one
-  const type = operation.type ?? (isScim(path) ? scimType : 'application/json')
-  const answers = Object.entries({ ...common(one), ...operation.answers })
-  const scopes = rule.permission === undefined ? [] : [rule.permission]
-  return {
-    operationId: operation.id,
-    summary: operation.summary,
-    tags: [operation.tag],
-    security: rule.open ? [] : [{ basic: [] }, { oauth2: scopes }],
-    parameters: parametersOf(one),
-    ...(operation.body
-      ? { requestBody: { required: true, ...content(type, named.lift(bodyOf(operation, toSchema))) } }
-      : {}),
-    responses: Object.fromEntries(
-      answers.map(([status, answer]) => [status, answerOf(path, Number(status), answer, named)]),
-    ),
-    'x-actor-allowed': rule.actor,
-  }
-}
-
-/** What a reader is shown of each operation. */
-export const readable = (all: readonly Documented[]) =>
-  all.map((one) => {
-    const { method, path, rule, operation } = one
-    const answers = Object.entries({ ...common(one), ...operation.answers })
-    return {
-      method,
-      path,
-      summary: operation.summary,
-      tag: operation.tag,
-      id: operation.id,
-      permission: rule.permission,
-      open: rule.open === true,
-      actor: rule.actor,
-      parameters: parametersOf(one),
-      answers: answers.map(([status, { description }]) => ({ status, description })),
-      body: operation.body ? JSON.stringify(bodyOf(operation, toSchema), null, 2) : undefined,
-    }
-  })
-
-/** The document. */
-export const openApiDocument = ({ routes, baseUrl, version }: DocumentNeeds): Json => {
-  const all = documented(routes)
-  const permissions = [...new Set(all.flatMap(({ rule }) => rule.permission ?? []))].sort()
-  const paths = Map.groupBy(all, ({ path }) => path)
+/** The document, as JSON. */
+export const openApiDocument = async ({ operations, baseUrl, version }: DocumentNeeds): Promise<string> => {
+  const permissions = [...new Set(operations.flatMap(({ rule }) => rule.permission ?? []))].sort()
   const named = components()
-  const described = Object.fromEntries(
-    [...paths].map(([path, members]) => [
-      path,
-      Object.fromEntries(members.map((one) => [one.method.toLowerCase(), operationOf(one, named)])),
-    ]),
-  )
-  return {
-    openapi: '3.1.0',
-    info: {
-      title: 'mayact',
-      version,
-      description: 'The management APIs and SCIM 2.0 of this server.',
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-    },
-    servers: [{ url: baseUrl }],
-    tags: [...new Set(all.map(({ operation }) => operation.tag))].map((name) => ({ name })),
-    paths: described,
-    components: {
-      schemas: { ...errors, ...named.schemas },
-      securitySchemes: {
-        basic: { type: 'http', scheme: 'basic', description: 'A user and his password.' },
-        oauth2: {
-          type: 'oauth2',
-          description: 'An access token of this server, as Bearer or with a DPoP proof.',
-          flows: {
-            clientCredentials: {
-              tokenUrl: `${baseUrl}/oauth2/token`,
-              scopes: Object.fromEntries(permissions.map((name) => [name, name])),
-            },
-          },
+  const described = await inParts(operations, (one) => ({
+    path: one.path,
+    method: one.method.toLowerCase(),
+    json: JSON.stringify(operationOf(one, named)),
+  }))
+  const paths = [...Map.groupBy(described, ({ path }) => path)]
+  const schemas = await inParts(Object.entries({ ...errors, ...named.schemas }), ([name, schema]) => ({
+    name,
+    json: JSON.stringify(schema),
+  }))
+  const tags = [...new Set(operations.map(({ operation }) => operation.tag))]
+  const securitySchemes = {
+    basic: { type: 'http', scheme: 'basic', description: 'A user and his password.' },
+    oauth2: {
+      type: 'oauth2',
+      description: 'An access token of this server, as Bearer or with a DPoP proof.',
+      flows: {
+        clientCredentials: {
+          tokenUrl: `${baseUrl}/oauth2/token`,
+          scopes: Object.fromEntries(permissions.map((name) => [name, name])),
         },
       },
     },
   }
+  const info = {
+    title: 'mayact',
+    version,
+    description: 'The management APIs and SCIM 2.0 of this server.',
+    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+  }
+  return objectOf([
+    ['openapi', JSON.stringify('3.1.0')],
+    ['info', JSON.stringify(info)],
+    ['servers', JSON.stringify([{ url: baseUrl }])],
+    ['tags', JSON.stringify(tags.map((name) => ({ name, description: wordOfTag(name) })))],
+    [
+      'paths',
+      objectOf(
+        paths.map(([path, members]) => [path, objectOf(members.map(({ method, json }) => [method, json]))]),
+      ),
+    ],
+    [
+      'components',
+      objectOf([
+        ['schemas', objectOf(schemas.map(({ name, json }) => [name, json]))],
+        ['securitySchemes', JSON.stringify(securitySchemes)],
+      ]),
+    ],
+  ])
 }

@@ -8,6 +8,7 @@ import * as z from 'zod'
 import { ruleOf } from '../lib/access/guard.ts'
 import { hasUnseen, seenPattern } from '../lib/directory/readable-name.ts'
 import { bodyOf } from '../lib/openapi/body.ts'
+import { once } from '../lib/openapi/parts.ts'
 import { admin, type Booted, boot } from './boot.ts'
 import { databases } from './databases.ts'
 import { createApplication, createPerson, createRole } from './scenario.ts'
@@ -35,11 +36,12 @@ interface Operation {
   readonly tags: readonly string[]
   readonly security: readonly Readonly<Record<string, readonly string[]>>[]
   readonly parameters: readonly Parameter[]
-  readonly requestBody?: { readonly content: Content }
+  readonly requestBody?: { readonly required: boolean; readonly content: Content }
   readonly responses: Readonly<Record<string, Answer>>
 }
 interface Document {
   readonly openapi: string
+  readonly tags: readonly { readonly name: string; readonly description: string }[]
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
   readonly components: { readonly schemas: Readonly<Record<string, Json>>; readonly securitySchemes: Json }
 }
@@ -73,6 +75,20 @@ const all = (document: Document) =>
   )
 
 type One = ReturnType<typeof all>[number]
+
+/** How often the event loop turned, and thus could have answered others, until it was there. */
+const turnsUntil = async <Value>(coming: Promise<Value>) => {
+  let turns = 0
+  let isThere = false
+  const turn = () => {
+    turns += 1
+    if (!isThere) setImmediate(turn)
+  }
+  setImmediate(turn)
+  const value = await coming
+  isThere = true
+  return { turns, value }
+}
 
 /** What becomes part of a path, and what a careless handler would stumble over there. */
 const segments = fc.constantFrom('x', '0', '%00', '%F0%9F%8E%88', "'%20or%20'1'='1", '..%2f', 'a'.repeat(300))
@@ -152,12 +168,26 @@ const requestOf = ({ path, operation }: One, document: Document, known: string |
 }
 
 test('the pattern of texts without unseen characters is the rule that the names are held against', () => {
-  const pattern = new RegExp(seenPattern(), 'u')
+  const pattern = new RegExp(seenPattern, 'u')
   const differs = Array.from({ length: 0x11_0000 }, (_, point) => point)
     .filter((point) => point < 0xd8_00 || point > 0xdf_ff)
     .map((point) => String.fromCodePoint(point))
     .filter((text) => pattern.test(text) === hasUnseen(text))
   expect(differs).toEqual([])
+})
+
+test('what takes long is made once for all who ask, and again when it failed', async () => {
+  let made = 0
+  const make = once(async () => {
+    made += 1
+    await Bun.sleep(0)
+    if (made === 1) throw new Error('not this time')
+    return made
+  })
+  const failed = await Promise.allSettled([make(), make()])
+  expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  expect(await Promise.all([make(), make()])).toEqual([2, 2])
+  expect(await make()).toBe(2)
 })
 
 test('a member that may be left out may be null where nulls are left out', () => {
@@ -177,12 +207,15 @@ test('a member that may be left out may be null where nulls are left out', () =>
 describe.each(databases)('the OpenAPI document on $name', (database) => {
   let server: Booted
   let document: Document
+  let turns: number
   let ajv: Ajv2020
   const validators = new Map<string, ValidateFunction>()
 
   beforeAll(async () => {
     server = await boot(database)
-    document = (await (await server.request('/api/openapi.json')).json()) as Document
+    const made = await turnsUntil(server.request('/api/openapi.json'))
+    document = (await made.value.json()) as Document
+    turns = made.turns
     ajv = new Ajv2020({ strict: false, allErrors: false })
     addFormats(ajv)
     ajv.addSchema({ $id: 'document', components: document.components })
@@ -238,6 +271,57 @@ describe.each(databases)('the OpenAPI document on $name', (database) => {
       for (const scheme of security.flatMap((one) => Object.keys(one)))
         expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
     }
+  })
+
+  test('is made operation by operation, and others are answered between', async () => {
+    expect(turns).toBeGreaterThan(all(document).length)
+    const page = await turnsUntil(server.request('/api/docs'))
+    expect(page.value.status).toBe(200)
+    expect(page.turns).toBeGreaterThan(all(document).length)
+    const again = await turnsUntil(server.request('/api/openapi.json'))
+    expect(again.turns).toBeLessThan(10)
+  })
+
+  test('has a strong tag, and is not sent to who has it', async () => {
+    const first = await server.request('/api/openapi.json')
+    const tag = first.headers.get('etag') ?? ''
+    expect(tag).toMatch(/^"[\w-]{43}"$/)
+    expect(first.headers.get('content-type')).toBe('application/json')
+    expect(await first.json()).toEqual(document)
+    const known = await server.request('/api/openapi.json', { headers: { 'If-None-Match': tag } })
+    expect([known.status, known.headers.get('etag'), await known.text()]).toEqual([304, tag, ''])
+    const other = await server.request('/api/openapi.json', { headers: { 'If-None-Match': '"other"' } })
+    expect([other.status, other.headers.get('cache-control')]).toEqual([200, 'no-cache'])
+  })
+
+  test('says what every chapter is about', () => {
+    const said = new Map(document.tags.map(({ name, description }) => [name, description]))
+    const used = new Set(all(document).flatMap(({ operation }) => operation.tags))
+    expect([...said.keys()].sort()).toEqual([...used].sort())
+    for (const [name, description] of said)
+      expect({ name, description }).toEqual({ name, description: expect.stringMatching(/\S \S+.*\.$/) })
+  })
+
+  test('says which bodies may be left out', async () => {
+    const optional: string[] = []
+    for (const { name, method, path, operation } of all(document)) {
+      const { requestBody } = operation
+      if (!requestBody) continue
+      if (!requestBody.required) optional.push(name)
+      const response = await server.request(path.replace(/\{\w+\}/g, 'x'), {
+        method,
+        headers: { Authorization: admin },
+      })
+      // 401, 404: whose body it would be is looked for first
+      const expected = requestBody.required ? [400, 401, 404, 406, 415] : [404]
+      expect({ name, expected: expected.includes(response.status) }).toEqual({ name, expected: true })
+    }
+    expect(optional).toEqual([
+      'POST /api/server/v1/applications/{id}/impersonation',
+      'POST /api/server/v1/impersonations/{impersonationId}/end',
+      'POST /api/server/v1/webhooks/{id}/rotate-secret',
+      'POST /api/users/v1/me/impersonations/{impersonationId}/end',
+    ])
   })
 
   test('speaks of every guarded route, with the permission that the gate asks for', () => {

@@ -10,9 +10,12 @@ import { type ApiNeeds, api } from '../api/api.ts'
 import type { Config } from '../config.ts'
 import type { Db } from '../database/connect.ts'
 import { letterheadOf, messageDomain } from '../email/address.ts'
+import { isKnown } from '../entity-tag.ts'
 import type { Vault } from '../keys/secrets.ts'
-import { documented, openApiDocument, readable } from '../openapi.ts'
-import { apiDocsPage } from '../pages/api-docs.tsx'
+import { readable } from '../openapi/operation.ts'
+import { inParts, once } from '../openapi/parts.ts'
+import { documented, openApiDocument } from '../openapi.ts'
+import { apiDocsEntry, apiDocsPage } from '../pages/api-docs.tsx'
 import { scim } from '../scim/scim.ts'
 
 export interface ManagementNeeds {
@@ -26,14 +29,6 @@ export interface ManagementNeeds {
   allowedAt(path: string): readonly string[]
   /** All routes of the server, these among them. */
   routes(): Hono['routes']
-}
-
-const once = <Value>(make: () => Value): (() => Value) => {
-  let made: { readonly value: Value } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
-  }
 }
 
 const apiNeeds = ({ config, vault, grantTypes }: ManagementNeeds) =>
@@ -71,15 +66,26 @@ export const management = (needs: ManagementNeeds): Hono => {
   /** The routes with the handlers they were made with, which a door's error handler is wrapped around. */
   const routes = () =>
     needs.routes().map((route) => ({ ...route, handler: findTargetHandler(route.handler) }))
-  const describeApis = once(() => openApiDocument({ routes: routes(), baseUrl, version }))
+  const operations = () => documented(routes())
+  const document = once(async () => {
+    const text = await openApiDocument({ operations: await operations(), baseUrl, version })
+    const bytes = new TextEncoder().encode(text)
+    return { bytes, tag: `"${new Bun.CryptoHasher('sha256').update(bytes).digest('base64url')}"` }
+  })
+  const entries = once(async () => inParts(await operations(), (one) => apiDocsEntry(readable(one))))
   return new Hono()
     .get(
       '/api/openapi.json',
-      open(async (c: Context) => c.json(describeApis(), 200, { 'Cache-Control': 'no-cache' })),
+      open(async (c: Context) => {
+        const { bytes, tag } = await document()
+        const headers = { ETag: tag, 'Cache-Control': 'no-cache' }
+        if (isKnown(c.req.header('if-none-match'), tag)) return c.body(null, 304, headers)
+        return c.body(bytes, 200, { ...headers, 'Content-Type': 'application/json' })
+      }),
     )
     .get(
       '/api/docs',
-      open(async () => apiDocsPage(readable(documented(routes())), 'openapi.json')),
+      open(async () => apiDocsPage(await entries(), 'openapi.json')),
     )
     .route('/scim2', scim({ ...doors, passwordPolicy: config.passwordPolicy }))
     .route('/api', api({ ...doors, ...apiNeeds(needs) }))

@@ -53,3 +53,35 @@ export const wordOfCondition = {
   'If-Match': 'The edition that the change is for; another one is a 412. Absent, the last write wins.',
   'If-None-Match': 'The edition that the client has; the same one is a 304.',
 } as const
+
+const tags: Readonly<Record<string, string>> = {
+  Users: 'Accounts and the own one (RFC 7644).',
+  Groups: 'Groups of users (RFC 7644).',
+  Roles: 'Roles with their permissions, of users and groups.',
+  Bulk: 'Many operations of SCIM in one request (RFC 7644 §3.7).',
+  Discovery: 'What SCIM is spoken here (RFC 7644 §4).',
+  'Configuration management': 'Types, resources, attributes and files of the configuration store.',
+  'Server configuration': 'Settings of the server, that of impersonation among them.',
+  'API resources': 'APIs whose scopes applications may ask for.',
+  'Scopes of API resources': 'The scopes of these, which are the permissions of roles.',
+  'Authorization details types': 'There for clients that ask; none is supported (RFC 9396).',
+  'API resource collections': 'The built-in APIs by what they are about.',
+  Applications: 'OAuth clients: their settings, their credentials, export and import.',
+  'Authorized applications': 'Which applications the caller let act for him, and their end.',
+  Impersonations: 'Who acts or acted for whom, and the end of it.',
+  'Own impersonations': 'Who acted for the caller, the end of it, and whether others may.',
+  'Audit trail': 'What happened, to be searched.',
+  'Scopes of OpenID Connect': 'The scopes that stand for claims about a user.',
+  Webhooks: 'Who is told of events, and what became of each delivery.',
+  'E-mail templates (v1)': 'The templates of e-mails by type and locale, in the paths of version 1.',
+  'E-mail templates (v2)': 'The templates of e-mails, of the organization or an application.',
+  'Notification templates':
+    'The templates of e-mails, of the organization or an application, and what they become.',
+  Outbox: 'E-mails that wait to be sent, or could not be.',
+  'Notification senders': 'Services for text and push messages, kept for clients; nothing is sent by them.',
+  Sessions: 'Where users are signed in, and the end of it.',
+  'Client registration': 'Clients that register themselves (RFC 7591, RFC 7592).',
+}
+
+/** What a chapter is about. */
+export const wordOfTag = (name: string): string => tags[name] ?? ''

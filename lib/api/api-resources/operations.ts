@@ -81,7 +81,7 @@ const visible = (something = /\S/) =>
     .string()
     .max(255)
     .regex(something)
-    .meta({ allOf: [{ pattern: seenPattern() }] })
+    .meta({ allOf: [{ pattern: seenPattern }] })
 const scopesAsked = () =>
   z
     .array(
@@ -91,7 +91,7 @@ const scopesAsked = () =>
       }),
     )
     .max(mostScopes)
-const shownName = () => z.string().max(255).meta({ pattern: seenPattern() }).nullish()
+const shownName = () => z.string().max(255).meta({ pattern: seenPattern }).nullish()
 
 const done: Answer = { description: 'Done.' }
 const badQuery: Answer = { description: 'The query cannot be read.' }

@@ -42,7 +42,7 @@ export const switchOn: Describe = () => ({
   id: 'enableApplicationImpersonation',
   summary: 'Switch impersonation on: settings, API and the role of its impersonators in one commit',
   tag,
-  body: switchBody,
+  body: switchBody.optional(),
   nulls: 'absent',
   conditional: true,
   answers: {

@@ -17,7 +17,7 @@ export const applicationName = () =>
     .min(1)
     .max(255)
     .regex(/^\S(?:.*\S)?$/s)
-    .meta({ allOf: [{ pattern: seenPattern() }] })
+    .meta({ allOf: [{ pattern: seenPattern }] })
 
 /** The body of POST /applications, whose OAuth settings are another schema's. */
 export const applicationBody = () =>

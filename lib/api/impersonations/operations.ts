@@ -42,7 +42,7 @@ export const end = (): Operation => ({
   id: 'endImpersonation',
   summary: 'Ends an impersonation now; one that is over stays as it is',
   tag,
-  body: endBody,
+  body: endBody.optional(),
   answers: { 204: { description: 'It is over.' }, 404: unknown },
 })
 

@@ -50,7 +50,7 @@ export const end = (): Operation => ({
   id: 'endOwnImpersonation',
   summary: 'Ends an impersonation of the caller now; one that is over stays as it is',
   tag,
-  body: endBody,
+  body: endBody.optional(),
   answers: { 204: { description: 'It is over.' }, 404: unknown },
 })
 

@@ -10,7 +10,7 @@ const tag = 'Webhooks'
 
 const instant = () => z.iso.datetime()
 
-const seenName = () => creation.shape.name.meta({ pattern: seenPattern() })
+const seenName = () => creation.shape.name.meta({ pattern: seenPattern })
 
 const webhookMembers = () => ({
   id: z.string(),
