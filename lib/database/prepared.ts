@@ -15,6 +15,12 @@ class Marker {
   }
 }
 
+/** A query with its markers, and by place what each stands for; undefined where the value is the query's own. */
+interface Built<Row> {
+  readonly query: CompiledQuery<Row>
+  readonly names: readonly (PropertyKey | undefined)[]
+}
+
 export interface Prepared<Row> {
   compile(): CompiledQuery<Row>
 }
@@ -29,19 +35,23 @@ export const prepared = <Parameters, Row>(
     parameter: <Name extends keyof Parameters>(name: Name) => Parameters[Name],
   ) => { compile(): CompiledQuery<Row> },
 ): ((db: Db, parameters: Parameters) => Prepared<Row>) => {
-  const built = new WeakMap<Db, CompiledQuery<Row>>()
+  const built = new WeakMap<Db, Built<Row>>()
   return (db, parameters) => ({
     compile() {
-      let query = built.get(db)
-      if (!query) {
+      let made = built.get(db)
+      if (!made) {
         // a marker is of no parameter's type; it is replaced before anything is executed
-        query = build(db, (name) => new Marker(name) as never).compile()
-        built.set(db, query)
+        const query = build(db, (name) => new Marker(name) as never).compile()
+        const names = query.parameters.map((value) => (value instanceof Marker ? value.name : undefined))
+        made = { query, names }
+        built.set(db, made)
       }
-      const filled = query.parameters.map((value) =>
-        value instanceof Marker ? parameters[value.name as keyof Parameters] : value,
+      const { query, names } = made
+      const filled = names.map((name, place) =>
+        name === undefined ? query.parameters[place] : parameters[name as keyof Parameters],
       )
-      return { ...query, parameters: filled }
+      // named one by one: a spread takes a microsecond more, several times a request
+      return { query: query.query, queryId: query.queryId, sql: query.sql, parameters: filled }
     },
   })
 }
