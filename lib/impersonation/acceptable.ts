@@ -54,7 +54,7 @@ export const judgeAt = (db: Db, revision: number, enabled: boolean): Judge => {
     const [impersonator, subject] = [await accountOf(row.impersonatorId), await accountOf(row.subjectId)]
     if (!impersonator || !subject) return 'account-deleted'
     const known = new Map<string, Account>([impersonator, subject].map((account) => [account.id, account]))
-    if (!(await peopleAtWork(db, revision, known.keys(), known))) return 'account-changed'
+    if (!(await peopleAtWork(db, revision, known.keys(), {}, known))) return 'account-changed'
     if (!(await holdsPermission(`${row.impersonatorId} ${row.clientId}`))) return 'permission-removed'
     return isProtected(subject, impersonator) ? 'subject-protected' : undefined
   }

@@ -8,11 +8,12 @@ import { type Context, Hono } from 'hono'
 import { type GuardNeeds, guard, type Refusal } from '../access/guard.ts'
 import { commit, readRevision, revisionIs } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
-import { findClient } from '../directory/applications.ts'
+import { type Application, findClient } from '../directory/applications.ts'
 import { type AcceptanceNeeds, type AcceptedToken, acceptToken } from '../tokens/acceptance.ts'
 import { numericDate } from '../tokens/claims.ts'
 import type { Issuer } from '../tokens/issuer.ts'
 import { subOf } from '../tokens/subject-identifier.ts'
+import { isMadeFor } from '../tokens/token.ts'
 import {
   type AuthenticatedClient,
   authenticateClient,
@@ -37,7 +38,7 @@ export interface IntrospectNeeds extends AcceptanceNeeds, ClientNeeds {
 interface Asker {
   readonly id: string
   /** Undefined where he may ask about all. */
-  readonly clientId: string | undefined
+  readonly client: Application | undefined
   readonly algorithm?: string | undefined
 }
 
@@ -77,8 +78,8 @@ const describe = async (
 }
 
 // its acceptance has seen that who has its client id now is the client it was issued to
-const mayHear = ({ clientId }: Asker, { token }: AcceptedToken): boolean =>
-  clientId === undefined || token.clientId === clientId || token.audience.includes(clientId)
+const mayHear = ({ client }: Asker, { token }: AcceptedToken): boolean =>
+  client === undefined || token.clientId === client.clientId || isMadeFor(token, client)
 
 const signedType = 'token-introspection+jwt'
 const signedMediaType = `application/${signedType}`
@@ -131,7 +132,7 @@ const askingClient = async (needs: IntrospectNeeds, request: Request, form: Para
   }
   return {
     id: client.clientId,
-    clientId: client.clientId,
+    client,
     algorithm: client.oidc.mayact.introspectionSignedResponseAlg,
   }
 }
@@ -162,7 +163,7 @@ export const introspect = (needs: IntrospectNeeds) => {
   const forms = new WeakMap<Request, Parameters>()
   const byUser = guard(needs.guard, word(needs.hostname))<Context>(
     { permission: 'internal_oauth2_introspect', actor: false },
-    (caller, c) => answer(needs, { id: caller.accountId, clientId: undefined }, forms.get(c.req.raw), c),
+    (caller, c) => answer(needs, { id: caller.accountId, client: undefined }, forms.get(c.req.raw), c),
   )
   return new Hono().post('/oauth2/introspect', async (c) => {
     const { raw } = c.req

@@ -7,7 +7,7 @@ import { readRevision } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { type Account, findAccount, findAccounts, isActive } from '../directory/accounts.ts'
 import { type Application, findClient } from '../directory/applications.ts'
-import { type Actor, type FoundToken, findToken, isIssuedTo, type TokenClass } from './token.ts'
+import { type Actor, type Clients, type FoundToken, findToken, isIssuedTo, type TokenClass } from './token.ts'
 import { noteUse } from './uses.ts'
 
 export interface AcceptanceNeeds {
@@ -37,27 +37,38 @@ const no = (why: string): Acceptance => ({ token: undefined, why })
 const isSpent = (token: FoundToken): boolean =>
   token.spentAt !== null || (token.class === 'subject' && token.startedAt !== null)
 
+/** The clients that a token names, its own among them. */
+export const clientsOf = ({ clientId, applicationId, context }: FoundToken): Clients => ({
+  [clientId]: applicationId,
+  ...context.clients,
+})
+
 /** Everybody who acts, the current one first. */
 export const actorsOf = (chain: Actor | null | undefined): readonly string[] =>
   chain ? [chain.sub, ...actorsOf(chain.act)] : []
 
 /**
  * The accounts among these accounts and clients, or undefined when one of them all is locked, disabled, switched off or
- * gone. A chain is asked for whole: who is locked must not go on acting because another one was put on top of him.
+ * gone. A chain is asked for whole: who is locked must not go on acting because another one was put on top of him. Whoever
+ * is no person is the client that is meant: one that took the id of another since is not.
  */
 export const peopleAtWork = async (
   db: Db,
   revision: number,
   ids: Iterable<string>,
+  clients: Clients,
   known: ReadonlyMap<string, Account> = new Map(),
 ): Promise<readonly Account[] | undefined> => {
   const people: Account[] = []
   for (const id of new Set(ids)) {
     const account = known.get(id) ?? (await findAccount(db, id))
-    if (account) people.push(account)
-    // whoever is no person is a client of ours
-    const isAtWork = account ? isActive(account) : ((await findClient(db, revision, id))?.active ?? false)
-    if (!isAtWork) return undefined
+    if (account) {
+      if (!isActive(account)) return undefined
+      people.push(account)
+      continue
+    }
+    const client = await findClient(db, revision, id)
+    if (!client?.active || client.id !== clients[id]) return undefined
   }
   return people
 }
@@ -86,7 +97,7 @@ export const acceptToken = async (
     return { token, revision, application, subject: undefined, people: [] }
   const accounts = await findAccounts(db, actorId === null ? [subjectId] : [subjectId, actorId])
   const named = [subjectId, ...(actorId === null ? [] : [actorId]), ...actorsOf(actor)]
-  const people = await peopleAtWork(db, revision, named, accounts)
+  const people = await peopleAtWork(db, revision, named, clientsOf(token), accounts)
   if (!people) return no('somebody it names is not active')
   if (token.impersonationId !== null && token.class === 'access') noteUse(db, token.impersonationId, now)
   return { token, revision, application, subject: accounts.get(subjectId), people }

@@ -5,7 +5,14 @@ import type { Approval } from './approval.ts'
 import { type Claims, numericDate, stampClaims, wholeSecond } from './claims.ts'
 import type { Issuer, Minted } from './issuer.ts'
 import { beginLineage } from './lineage.ts'
-import { type Actor, type Confirmation, randomValue, storeToken, type TokenContext } from './token.ts'
+import {
+  type Actor,
+  type Clients,
+  type Confirmation,
+  randomValue,
+  storeToken,
+  type TokenContext,
+} from './token.ts'
 
 type Organization = Approval['organization']
 
@@ -110,6 +117,8 @@ export const mintImpersonatedAccessToken = (
     /** The chain of a token that this one comes from, the impersonator in it; the impersonator alone without one. */
     readonly actor?: Actor | undefined
     readonly audience?: readonly string[] | undefined
+    /** Those that the chain and the audience name. */
+    readonly clients?: Clients | undefined
     readonly jwt?: boolean
     /** The token that it comes from, where that was an access token. */
     readonly follows?: string | undefined
@@ -135,7 +144,7 @@ export const mintImpersonatedAccessToken = (
       scopes: approval.scopes,
       audience: impersonation.audience ?? [],
       confirmation: impersonation.confirmation,
-      context: {},
+      context: { clients: impersonation.clients },
       contributed,
       endsAt,
       jwt: impersonation.jwt ?? false,

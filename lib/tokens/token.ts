@@ -16,6 +16,9 @@ export interface Actor {
 /** The `cnf` claim: the key that whoever presents the token proves (RFC 9449 §6, RFC 8705 §3). */
 export type Confirmation = { readonly jkt: string } | { readonly 'x5t#S256': string }
 
+/** Applications' ids by the client ids that they had when a token was made. */
+export type Clients = Readonly<Record<string, string>>
+
 /** What later tokens and userinfo need of the sign-in and its request; written once, when the grant begins. */
 export interface TokenContext {
   /** NumericDate of the sign-in. */
@@ -31,6 +34,8 @@ export interface TokenContext {
   readonly sub?: string | undefined
   /** The session that the grant began in, where the grant outlives it (`offline_access`). */
   readonly sid?: string | undefined
+  /** The applications behind the client ids among its actors and its audience: an id may be another's later. */
+  readonly clients?: Clients | undefined
 }
 
 export interface Token {
@@ -85,6 +90,12 @@ export const isIssuedTo = (
   token: Pick<Token, 'applicationId' | 'clientId'>,
   application: { readonly id: string; readonly clientId: string },
 ): boolean => token.applicationId === application.id && token.clientId === application.clientId
+
+/** Whether its audience names this application, by the client id that it had then. */
+export const isMadeFor = (
+  { audience, context }: Pick<Token, 'audience' | 'context'>,
+  { id, clientId }: { readonly id: string; readonly clientId: string },
+): boolean => audience.includes(clientId) && (context.clients?.[clientId] ?? id) === id
 
 /** How a value is known in the database. */
 export const hashOf = (value: string): string => hash('sha256', value, 'base64url')

@@ -13,9 +13,11 @@ import { nothingElse } from '../nothing-else.ts'
 import {
   basic,
   createPerson,
+  impersonate,
   oidcSettings,
   type Person,
   setLocked,
+  setUp,
   tokenExchange,
   tokenType,
 } from '../scenario.ts'
@@ -214,6 +216,73 @@ for (const database of databases) {
         post('/oauth2/revoke', heir, { token: accessToken }),
       )
       expect([result.status, await result.json()]).toMatchObject([400, { error: 'unauthorized_client' }])
+    })
+
+    test('a client that takes the id of one that acted, or that a token was made for, brings none of them to life', async () => {
+      const scenario = await setUp(server)
+      const acting = await createService(server, 'ACTING', [alice.id])
+      const scopes = ['openid', 'internal_user_mgt_view']
+      const own = await userTokens(server, frontend, alice.id, { scopes })
+      const impersonated = await impersonate(server, scenario)
+      const byClient = await clientToken(server, acting, { audience: [frontend.clientId, scenario.clientId] })
+      const service = await clientToken(server, frontend)
+      const acted = await exchanged(server, frontend, delegation(own.accessToken, byClient))
+      // it acts below another one
+      const below = await exchanged(server, frontend, delegation(acted.access_token, service))
+      const kept = await exchanged(server, frontend, delegation(below.access_token))
+      const actedFor = await exchanged(server, scenario, delegation(impersonated.access_token, byClient))
+      const madeFor = await exchanged(
+        server,
+        frontend,
+        delegation(own.accessToken, undefined, { audience: acting.clientId }),
+      )
+      const passedOn = await exchanged(server, frontend, delegation(madeFor.access_token))
+      const chains = [acted, below, kept].map(({ access_token }) => access_token)
+      const lives = () =>
+        Promise.all([
+          ...chains.map((token) => isActive(token, frontend)),
+          ...chains.map(async (token) => (await view(token)).status === 200),
+          isActive(actedFor.access_token, scenario),
+        ])
+      expect(new Set(await lives())).toEqual(new Set([true]))
+      for (const { access_token } of [madeFor, passedOn])
+        expect(await isActive(access_token, acting)).toBe(true)
+      const path = `/api/server/v1/applications/${acting.applicationId}`
+      expect((await server.send('DELETE', path)).status).toBe(204)
+      expect(new Set(await lives())).toEqual(new Set([false]))
+      const heir = await createService(server, 'ACTING HEIR', [alice.id], { clientId: acting.clientId })
+      expect(heir.clientId).toBe(acting.clientId)
+      expect(new Set(await lives())).toEqual(new Set([false]))
+      const newcomer = await clientToken(server, heir, { audience: [frontend.clientId] })
+      for (const token of chains) {
+        for (const parameters of [
+          delegation(token),
+          delegation(token, service),
+          delegation(token, newcomer),
+        ]) {
+          const response = await ask(server, frontend, parameters)
+          expect([response.status, await response.json()]).toMatchObject([400, { error: 'access_denied' }])
+          expect((await server.audit()).at(-1)).toMatchObject({ data: { reason: 'actor_inactive' } })
+        }
+      }
+      // what was made for the former one neither lives nor goes on for the heir, and lives where it was issued
+      for (const { access_token } of [madeFor, passedOn]) {
+        expect(await isActive(access_token, heir)).toBe(false)
+        const response = await ask(server, heir, delegation(access_token))
+        expect([response.status, await response.json()]).toMatchObject([400, { error: 'invalid_target' }])
+        expect(await isActive(access_token, frontend)).toBe(true)
+      }
+      // and the heir acts for himself
+      for (const token of [own.accessToken, madeFor.access_token]) {
+        const again = await exchanged(server, frontend, delegation(token, newcomer))
+        expect(await isActive(again.access_token, frontend)).toBe(true)
+      }
+      const forHeir = await exchanged(
+        server,
+        frontend,
+        delegation(madeFor.access_token, undefined, { audience: heir.clientId }),
+      )
+      expect(await isActive(forHeir.access_token, heir)).toBe(true)
     })
 
     test('no client goes by the name of an API, which tokens are made for', async () => {

@@ -120,7 +120,7 @@ describe.each(databases)('who is no person at our APIs on $name', (database) => 
         scopes: ['internal_login', ...scopes],
         audience: [],
         confirmation: null,
-        context: {},
+        context: { clients: { [client.clientId]: client.applicationId } },
         jwt: true,
       },
       new Date(Date.now() + 60_000),

@@ -9,7 +9,7 @@ import { redeemApproval } from '../../tokens/approval.ts'
 import { mintIdToken } from '../../tokens/id-token.ts'
 import type { Minted } from '../../tokens/issuer.ts'
 import { subjectIdentifier, subOf } from '../../tokens/subject-identifier.ts'
-import type { Actor, FoundToken } from '../../tokens/token.ts'
+import type { Actor, Clients, FoundToken } from '../../tokens/token.ts'
 import { OAuthError } from '../error.ts'
 import { isOfClient } from './delegation-parties.ts'
 import { type Asked, type DelegationExchangeNeeds, idToken, jwt, no, Refused } from './delegation-request.ts'
@@ -41,6 +41,8 @@ export interface Decided {
   readonly chain: Actor | null
   readonly scopes: readonly string[]
   readonly audience: readonly string[]
+  /** Those that chain and audience name. */
+  readonly clients: Clients
   readonly endsAt: Date
 }
 
@@ -103,6 +105,7 @@ const impersonated = async (
       confirmation: request.confirmation,
       actor: chain ?? undefined,
       audience: given.audience,
+      clients: given.clients,
       jwt: asked.requested === jwt,
       follows: subject.id,
     },
@@ -152,7 +155,7 @@ const identity = async (
 
 /** From a user's token: what his roles give him in this application. */
 const ofUser = async (given: Decided): Promise<Given> => {
-  const { needs, request, asked, subject, chain, audience, endsAt } = given
+  const { needs, request, asked, subject, chain, audience, clients, endsAt } = given
   const { client, revision, now } = request
   const { db } = needs
   const account = await findAccount(db, subject.subjectId)
@@ -184,7 +187,7 @@ const ofUser = async (given: Decided): Promise<Given> => {
       scopes,
       audience,
       confirmation: request.confirmation,
-      context: own ? { ...context, sub } : { authTime, acr, sub },
+      context: own ? { ...context, sub, clients } : { authTime, acr, sub, clients },
       jwt: asked.requested === jwt,
       follows: subject.id,
     },
@@ -196,7 +199,7 @@ const ofUser = async (given: Decided): Promise<Given> => {
 
 /** From a client's own token, by that client: less of the same. */
 const ofClient = async (given: Decided): Promise<Given> => {
-  const { needs, request, asked, subject, chain, audience, endsAt } = given
+  const { needs, request, asked, subject, chain, audience, clients, endsAt } = given
   const { client, now } = request
   if (subject.clientId !== client.clientId || asked.requested === idToken) {
     const description = 'What a client has for itself is exchanged by that client for an access token only.'
@@ -218,7 +221,7 @@ const ofClient = async (given: Decided): Promise<Given> => {
       scopes,
       audience,
       confirmation: request.confirmation,
-      context: {},
+      context: { clients },
       jwt: asked.requested === jwt,
       follows: subject.id,
     },

@@ -5,9 +5,10 @@
  */
 import { record } from '../../audit.ts'
 import { earlier, plusSeconds } from '../../impersonation/impersonations.ts'
+import { actorsOf, clientsOf } from '../../tokens/acceptance.ts'
 import { numericDate } from '../../tokens/claims.ts'
 import { lineageAlive } from '../../tokens/lineage.ts'
-import { type Actor, type FoundToken, notRevoked } from '../../tokens/token.ts'
+import { type Actor, type Clients, type FoundToken, notRevoked } from '../../tokens/token.ts'
 import { tokenTypeOf } from '../dpop.ts'
 import { give, narrowed } from './delegated-token.ts'
 import {
@@ -31,6 +32,9 @@ const entryOf = (request: GrantRequest, subject: FoundToken | undefined, actor: 
   organizationId: request.client.organizationId,
   impersonationId: subject?.impersonationId ?? undefined,
 })
+
+const among = (named: readonly string[], clients: Clients): Clients =>
+  Object.fromEntries(Object.entries(clients).filter(([clientId]) => named.includes(clientId)))
 
 const issue = async (
   needs: DelegationExchangeNeeds,
@@ -57,7 +61,11 @@ const issue = async (
     acting = actingNow(needs, request, asked.actorToken, token, subject)
   }
   const chain = extended(chainOf(subject), acting?.id)
-  const atWork = await allAtWork(needs.db, request.revision, chain)
+  const before = clientsOf(subject)
+  // who acts already is the client that it was then, whatever a newcomer of the same id brings
+  const actors = { ...acting?.clients, ...among(actorsOf(chainOf(subject)), before) }
+  const atWork = await allAtWork(needs.db, request.revision, chain, actors)
+  const audience = asked.audience ?? (subject.clientId === client.clientId ? subject.audience : [])
   const seconds =
     (isOfClient(subject)
       ? client.oidc.accessToken.applicationAccessTokenExpiryInSeconds
@@ -70,7 +78,8 @@ const issue = async (
     subject,
     chain,
     scopes: narrowed(subject.scopes, asked.scope),
-    audience: asked.audience ?? (subject.clientId === client.clientId ? subject.audience : []),
+    audience,
+    clients: { ...among(audience, { ...before, ...asked.clients }), ...actors },
     endsAt: earlier(plusSeconds(now, seconds), parent),
   })
   const isIdToken = asked.requested === idToken

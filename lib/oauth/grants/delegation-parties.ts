@@ -8,7 +8,14 @@ import { accountIs } from '../../directory/accounts.ts'
 import { type Application, findClient } from '../../directory/applications.ts'
 import { actorsOf, peopleAtWork } from '../../tokens/acceptance.ts'
 import { lineageAlive } from '../../tokens/lineage.ts'
-import { type Actor, type FoundToken, isIssuedTo, notRevoked } from '../../tokens/token.ts'
+import {
+  type Actor,
+  type Clients,
+  type FoundToken,
+  isIssuedTo,
+  isMadeFor,
+  notRevoked,
+} from '../../tokens/token.ts'
 import { type Asked, type DelegationExchangeNeeds, idToken, no, Refused } from './delegation-request.ts'
 import { provesKey, timesRefusal } from './exchanged-token.ts'
 import { explainForeignToken } from './foreign-token.ts'
@@ -21,7 +28,7 @@ type Kind = 'Subject Token' | 'Actor Token'
 
 /** A token may be used by the client that it was issued to, and by one that its audience names. */
 const isFor = (token: FoundToken, client: Application) =>
-  isIssuedTo(token, client) || token.audience.includes(client.clientId)
+  isIssuedTo(token, client) || isMadeFor(token, client)
 
 /** The presented token's row, where it is one that this client may present now. */
 export const acceptable = async (
@@ -81,7 +88,7 @@ export const actingNow = (
   value: string,
   token: FoundToken,
   subject: FoundToken,
-): { readonly id: string; readonly guards: readonly Write[] } => {
+): { readonly id: string; readonly clients: Clients; readonly guards: readonly Write[] } => {
   if (token.actor !== null || token.actorId !== null) {
     const description = 'A token in which somebody acts cannot be an actor token.'
     throw no('invalid_request', 'actor_token_delegated', description)
@@ -92,12 +99,18 @@ export const actingNow = (
   const { sessionId, lineageId } = token
   const session = sessionId === lineageId ? null : sessionId
   const alive = lineageAlive(db, { id: lineageId, sessionId: session }, now)
-  return { id: token.subjectId, guards: [notRevoked(db, value, token), ...alive] }
+  const clients = isOfClient(token) ? { [token.clientId]: token.applicationId } : {}
+  return { id: token.subjectId, clients, guards: [notRevoked(db, value, token), ...alive] }
 }
 
 /** The guards that everybody of the chain, put on top or long below, is still at work. */
-export const allAtWork = async (db: Db, revision: number, chain: Actor | null): Promise<readonly Write[]> => {
-  const people = await peopleAtWork(db, revision, actorsOf(chain))
+export const allAtWork = async (
+  db: Db,
+  revision: number,
+  chain: Actor | null,
+  clients: Clients,
+): Promise<readonly Write[]> => {
+  const people = await peopleAtWork(db, revision, actorsOf(chain), clients)
   if (!people) throw no('access_denied', 'actor_inactive', 'Actor account is inactive.')
   return people.map((account) => accountIs(db, account))
 }

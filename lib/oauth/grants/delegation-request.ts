@@ -3,6 +3,7 @@
  * believed yet; and how it is refused, with the true reason for the audit.
  */
 import { findClient } from '../../directory/applications.ts'
+import type { Clients } from '../../tokens/token.ts'
 import { describable, OAuthError, type OAuthErrorCode } from '../error.ts'
 import { readResources } from '../resource.ts'
 import { parseScope } from '../scope.ts'
@@ -48,6 +49,8 @@ export interface Asked {
   readonly scope: readonly string[] | undefined
   /** Undefined for what the subject token is for. */
   readonly audience: readonly string[] | undefined
+  /** The client among its audience. */
+  readonly clients: Clients
 }
 
 const isJwt = (value: string) => /^[^.]+\.[^.]+\.[^.]+$/.test(value)
@@ -66,10 +69,10 @@ const typed = (kind: 'subject' | 'actor', type: string, value: string, allowed: 
 const audienceOf = async (
   { db }: DelegationExchangeNeeds,
   { parameters, client, revision }: GrantRequest,
-): Promise<readonly string[] | undefined> => {
+): Promise<Pick<Asked, 'audience' | 'clients'>> => {
   const audience = parameters.get('audience')
   const resource = parameters.get('resource')
-  if (audience === undefined && resource === undefined) return undefined
+  if (audience === undefined && resource === undefined) return { audience: undefined, clients: {} }
   let resources: readonly string[]
   try {
     resources = readResources(resource, client)
@@ -77,15 +80,15 @@ const audienceOf = async (
     if (error instanceof OAuthError) throw new Refused(error, 'resource_not_authorized')
     throw error
   }
-  if (audience === undefined) return resources
-  const registered =
-    client.resources.has(audience) ||
-    (/^[\x20-\x7e]{1,255}$/.test(audience) && (await findClient(db, revision, audience))?.active === true)
+  if (audience === undefined) return { audience: resources, clients: {} }
+  const isApi = client.resources.has(audience)
+  const other =
+    isApi || !/^[\x20-\x7e]{1,255}$/.test(audience) ? undefined : await findClient(db, revision, audience)
   // a row keeps its audience separated by spaces
-  if (!registered || audience.includes(' ')) {
+  if (!(isApi || other?.active) || audience.includes(' ')) {
     throw no('invalid_target', 'audience_not_registered', `Invalid audience value provided : ${audience}`)
   }
-  return [...new Set([audience, ...resources])]
+  return { audience: [...new Set([audience, ...resources])], clients: other ? { [audience]: other.id } : {} }
 }
 
 /** Reads them. Throws `Refused` for what is not taken, OAuthError for a malformed `resource`. */
@@ -104,6 +107,6 @@ export const read = async (needs: DelegationExchangeNeeds, request: GrantRequest
   const scope = parameters.has('scope') ? parseScope(parameters.get('scope')) : undefined
   if (parameters.has('scope') && scope === undefined)
     throw no('invalid_scope', 'malformed_scope', 'Invalid Scope!')
-  const audience = await audienceOf(needs, request)
-  return { subjectToken, actorToken, actorIsIdToken: actorType === idToken, requested, scope, audience }
+  const target = await audienceOf(needs, request)
+  return { subjectToken, actorToken, actorIsIdToken: actorType === idToken, requested, scope, ...target }
 }
