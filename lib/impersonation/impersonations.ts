@@ -241,8 +241,9 @@ export const startImpersonation = async (
       ...approval.guards,
       // what reads the lineages comes before what writes them: on Postgres it is then one statement
       ...lineageAlive(db, { id: approval.sessionId, sessionId: null }, now),
-      exactly(1, spent),
+      // the lineage before the impersonation: so does whoever ends one
       exactly(1, ends),
+      exactly(1, spent),
       ...accessToken.writes,
       ...(refreshToken?.writes ?? []),
       record(db, now, trace, {

@@ -115,7 +115,9 @@ export const settling = async (
     db,
     ended.flatMap(({ row }) => (row.startedAt === null ? [] : [row.id])),
   )
-  return ended.flatMap(({ row, end }) => [
+  // in the order in which uses are written down, so that neither waits for the other
+  const inOrder = ended.toSorted((one, other) => (one.row.id < other.row.id ? -1 : 1))
+  return inOrder.flatMap(({ row, end }) => [
     exactly(
       1,
       db

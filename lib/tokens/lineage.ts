@@ -62,10 +62,13 @@ const selectNotEnded = prepared<{ id: string }, unknown>((db, parameter) =>
   db.selectFrom('lineage').select('id').where('id', '=', parameter('id')).where('ended_at', 'is', null),
 )
 
-/** The guards that the lineage, and the session it began in, are alive when the commit happens. */
+/**
+ * The guards that the lineage, and the session it began in, are alive when the commit happens. The session is the first,
+ * as where it is ended: a logout ends it and then what began in it, or each would wait for the other.
+ */
 export const lineageAlive = (db: Db, lineage: Pick<Lineage, 'id' | 'sessionId'>, now: Date): Write[] => {
   const own = holds(selectAlive(db, { id: lineage.id, now: now.toISOString() }))
-  return lineage.sessionId === null ? [own] : [own, holds(selectNotEnded(db, { id: lineage.sessionId }))]
+  return lineage.sessionId === null ? [own] : [holds(selectNotEnded(db, { id: lineage.sessionId })), own]
 }
 
 const endingNow = (db: Db, end: Ending, now: Date) =>
