@@ -35,7 +35,10 @@ const type = maybe(fc.constantFrom('work', 'Work', 'home'))
 
 const onePrimary = (entries: readonly Entry[]): readonly Entry[] => {
   const first = entries.findIndex(({ primary }) => primary === true)
-  return entries.map((entry, index) => (index === first ? entry : { ...entry, primary: false }))
+  // one without a type is shown as its value alone, which does not say that it is primary
+  return entries.map((entry, index) =>
+    index === first ? { type: 'work', ...entry } : { ...entry, primary: false },
+  )
 }
 const entriesOf = (entry: fc.Arbitrary<Record<string, unknown>>) =>
   fc

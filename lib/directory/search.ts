@@ -48,9 +48,12 @@ export interface Fields {
   element?(path: string, filter: Filter): SqlCondition | undefined
 }
 
+/** That the condition does not hold: null is false here, and its contrary true. */
+export const no = (condition: SqlCondition): SqlCondition => sql`((${condition}) is not true)`
+
 /** The filter as a condition of a query. Throws `Unsearchable`. */
 export const toCondition = (filter: Filter, fields: Fields): SqlCondition => {
-  const no = (path: string) => new Unsearchable(`Nothing can be found by ${path}.`)
+  const unknown = (path: string) => new Unsearchable(`Nothing can be found by ${path}.`)
   switch (filter.kind) {
     case 'and':
     case 'or': {
@@ -58,16 +61,15 @@ export const toCondition = (filter: Filter, fields: Fields): SqlCondition => {
       return sql`(${sql.join(terms, filter.kind === 'and' ? sql` and ` : sql` or `)})`
     }
     case 'not':
-      // null is false here, and its contrary true
-      return sql`((${toCondition(filter.term, fields)}) is not true)`
+      return no(toCondition(filter.term, fields))
     case 'element': {
       const condition = fields.element?.(filter.path, filter.filter)
-      if (!condition) throw no(`${filter.path}[…]`)
+      if (!condition) throw unknown(`${filter.path}[…]`)
       return condition
     }
     default: {
       const field = fields.field(filter.path)
-      if (!field) throw no(filter.path)
+      if (!field) throw unknown(filter.path)
       return filter.kind === 'present' ? field.present() : field.compare(filter)
     }
   }
@@ -139,7 +141,7 @@ export const textOf = (comparison: Comparison): string => {
 /** Equal to null is having no value (RFC 7643 §2.5). */
 export const againstNull = (comparison: Comparison, present: SqlCondition): SqlCondition | undefined => {
   if (comparison.value !== null) return undefined
-  if (comparison.operator === 'eq') return sql`((${present}) is not true)`
+  if (comparison.operator === 'eq') return no(present)
   if (comparison.operator === 'ne') return present
   throw wrongType(comparison, 'a value that is not null')
 }

@@ -4,7 +4,8 @@
  */
 import type { Context } from 'hono'
 import { type Filter, Unsearchable } from '../directory/search.ts'
-import { type Page, Unsortable } from '../directory/user-list.ts'
+import type { Page } from '../directory/user-list.ts'
+import { Unsortable } from '../directory/user-order.ts'
 import { bad } from './error.ts'
 import { parseFilter } from './filter.ts'
 import { isStorable, readBody } from './media.ts'
