@@ -46,8 +46,14 @@ interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, Json>>; readonly securitySchemes: Json }
 }
 
-/** What always answers that it is not supported: routes, so that clients hear it, and nothing to call. */
+/** What always answers that it is not supported or not there: routes, so that clients hear it, and nothing to call. */
 const unsupported = [
+  'GET /api/server/v1/notification/sms/template-types/{type}',
+  'DELETE /api/server/v1/notification/sms/template-types/{type}',
+  'GET /api/server/v1/notification/sms/template-types/{type}/{rest}',
+  'POST /api/server/v1/notification/sms/template-types/{type}/{rest}',
+  'PUT /api/server/v1/notification/sms/template-types/{type}/{rest}',
+  'DELETE /api/server/v1/notification/sms/template-types/{type}/{rest}',
   'GET /api/server/v1/notification-senders/email',
   'POST /api/server/v1/notification-senders/email',
   'GET /api/server/v1/notification-senders/email/{name}',
@@ -356,6 +362,16 @@ describe.each(databases)('the OpenAPI document on $name', (database) => {
       .filter(({ operation: { responses } }) => Object.keys(responses).some((status) => status < '300'))
       .filter(({ operation }) => !operation.responses['412'])
     expect(careless.map(({ name }) => name)).toEqual([])
+  })
+
+  test('promises a 304 wherever a GET answers with an entity tag', () => {
+    const gets = all(document).filter(({ method }) => method === 'GET')
+    const tagged = gets.filter(({ operation: { responses } }) => responses['200']?.headers?.ETag)
+    const conditional = gets.filter(({ operation: { responses } }) => responses['304'])
+    // who is subscribed to an API resource changes without a new edition
+    const always = ['GET /api/server/v1/api-resources/{id}']
+    const names = (of: readonly One[]) => of.map(({ name }) => name).sort()
+    expect(names(tagged).filter((name) => !always.includes(name))).toEqual(names(conditional))
   })
 
   test('is what Allow says of every path', async () => {

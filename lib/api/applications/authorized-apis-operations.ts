@@ -25,6 +25,7 @@ export const list: Describe = () => ({
           authorizedAuthorizationDetailsTypes: z.array(z.never()),
         }),
       ),
+      headers: ['ETag'],
     },
     ...refusals(unknownApplication),
   },

@@ -11,7 +11,7 @@ import { Problem } from '../problem.ts'
 import { reset } from './bodies.ts'
 import { notification as dialect, fault, linkTo, type Verb } from './dialect.ts'
 import { levelTemplates, shownTemplate } from './levels.ts'
-import { noSmsType, notificationOperations as operations } from './operations.ts'
+import { notificationOperations as operations } from './operations.ts'
 import { requireTemplate, requireType, tagOf, templatesOf } from './place.ts'
 import { templatePreview } from './preview.ts'
 import { templateTypes } from './types.ts'
@@ -46,29 +46,25 @@ const systemTemplates = (needs: ApiNeeds) => {
     )
 }
 
-/** This server sends no text messages, so there is no type of them. */
+/** This server sends no text messages, so there is no type of them: the document leaves out what can only be a 404. */
 const textMessages = (needs: ApiNeeds) => {
   const guarded = gate(needs)
-  const missing = (method: string, verb: Verb, depth: number) =>
-    guarded(
-      dialect.permission(verb),
-      async (_, c: Context) => {
-        throw fault(dialect, 'type-missing', parameter(c, 'type'))
-      },
-      noSmsType(method, depth),
-    )
+  const missing = (verb: Verb) =>
+    guarded(dialect.permission(verb), async (_, c: Context) => {
+      throw fault(dialect, 'type-missing', parameter(c, 'type'))
+    })
   const below = '/:type/:rest{[\\s\\S]+}'
   return new Hono()
     .get(
       '/',
       guarded(dialect.permission('view'), async (_, c) => c.json([]), operations.listSmsTypes),
     )
-    .get('/:type', missing('get', 'view', 1))
-    .delete('/:type', missing('delete', 'delete', 1))
-    .get(below, missing('get', 'view', 2))
-    .post(below, missing('post', 'create', 2))
-    .put(below, missing('put', 'update', 2))
-    .delete(below, missing('delete', 'delete', 2))
+    .get('/:type', missing('view'))
+    .delete('/:type', missing('delete'))
+    .get(below, missing('view'))
+    .post(below, missing('create'))
+    .put(below, missing('update'))
+    .delete(below, missing('delete'))
 }
 
 export const notificationTemplates = (needs: ApiNeeds) => {

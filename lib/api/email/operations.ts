@@ -271,11 +271,3 @@ export const notificationOperations = {
     answers: { 200: { description: 'None.', schema: z.array(z.never()) } },
   })),
 }
-
-/** Whatever is asked of a type of text messages. */
-export const noSmsType = (method: string, depth: number): Describe =>
-  ofNotification(() => ({
-    id: `${method}SmsTemplateType${depth}`,
-    summary: 'There is no template type of text messages.',
-    answers: { 404: noType },
-  }))

@@ -46,6 +46,7 @@ export const operationsOf = (version: 'v1' | 'v2', channel: Channel) => {
       id: id('get'),
       summary: `A sender of ${what}`,
       tag,
+      conditional: true,
       answers: { 200: one('The sender, without its secrets.'), 404: missing },
     }),
     update: () => ({

@@ -102,6 +102,7 @@ export const read = (): Operation => ({
   id: 'getWebhook',
   summary: 'A webhook',
   tag,
+  conditional: true,
   answers: { 200: { description: 'The webhook.', schema: webhook(), headers: ['ETag'] }, 404: missing },
 })
 
