@@ -9,7 +9,7 @@ import { type LogFileRules, logFile } from './audit/log-file.ts'
 import { auditLine, auditWriter, looks } from './audit.ts'
 import { commit, write } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
-import { prepared, rowsOf } from './database/prepared.ts'
+import { forRows, prepared, rowsOf } from './database/prepared.ts'
 import type { Database } from './database/schema.ts'
 import type { Log } from './log.ts'
 import { auditEvents } from './metrics.ts'
@@ -30,10 +30,9 @@ const unwritten = prepared<{ writer: string }, Selectable<Database['audit']>>((d
     .limit(batch),
 )
 
-/** Rows of a statement: a few sizes, so that the database prepares few; the last row fills what is left over. */
-const marks = [8, 64, batch].map((size) => ({
-  size,
-  of: prepared<readonly string[], unknown>((db, value) =>
+/** The update that says that these rows, at least one and at most a batch, have their lines. */
+const marking = forRows<string>(batch, (size) => {
+  const update = prepared<readonly string[], unknown>((db, value) =>
     db
       .updateTable('audit')
       .set({ line_at: value(size) })
@@ -42,17 +41,9 @@ const marks = [8, 64, batch].map((size) => ({
         'in',
         Array.from({ length: size }, (_, n) => value(n)),
       ),
-  ),
-}))
-
-/** The update that says that these rows, at least one and at most a batch, have their lines. */
-const marking = (db: Db, rows: readonly { readonly id: string }[]) => {
-  const mark = marks.find(({ size }) => rows.length <= size)
-  const last = rows.at(-1)
-  if (!mark || !last) throw new Error(`${rows.length} rows are not a batch`)
-  const ids = Array.from({ length: mark.size }, (_, n) => (rows[n] ?? last).id)
-  return mark.of(db, [...ids, new Date().toISOString()])
-}
+  )
+  return (db, ids) => update(db, [...ids, new Date().toISOString()])
+})
 
 export interface Journal {
   /** Writes what is there now; resolves when every row committed before the call has its line. */
@@ -94,7 +85,14 @@ export const startJournal = (db: Db, file: string, log: Log, rules: JournalRules
       await target.append(lines, new Date(), (error) =>
         log.warn({ err: error, file }, 'the audit log could not be rotated; it grows on'),
       )
-      await commit(db, [write(marking(db, rows))])
+      await commit(db, [
+        write(
+          marking(
+            db,
+            rows.map(({ id }) => id),
+          ),
+        ),
+      ])
       for (const { action, outcome } of rows) auditEvents.add(action, outcome)
       if (rows.length < batch) return
     }

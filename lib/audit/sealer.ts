@@ -10,7 +10,7 @@ import { sql } from 'kysely'
 import { commit, exactly, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { leaseOf } from '../database/lease.ts'
-import { prepared, rowsOf } from '../database/prepared.ts'
+import { forRows, prepared, rowsOf } from '../database/prepared.ts'
 import type { Log } from '../log.ts'
 import {
   genesis,
@@ -49,12 +49,13 @@ interface Place extends Head {
   readonly id: string
 }
 
-/** Rows of a statement. A few sizes, so that the database prepares few statements; the last row fills what is left over. */
-const sizes = [8, 64, batch] as const
+const unsealed = prepared<object, SealedRow>((db) =>
+  db.selectFrom('audit').select(sealedColumns).where('position', 'is', null).orderBy('id').limit(batch),
+)
 
-const statements = sizes.map((size) => ({
-  size,
-  of: prepared<readonly (string | number)[], unknown>((db, value) => {
+/** The update that gives these rows, at least one and at most a batch, their places. */
+const sealing = forRows<Place>(batch, (size) => {
+  const update = prepared<readonly (string | number)[], unknown>((db, value) => {
     const places = Array.from(
       { length: size },
       (_, n) =>
@@ -63,24 +64,13 @@ const statements = sizes.map((size) => ({
     const query = sql`with place (id, position, link) as (values ${sql.join(places)})
       update audit set position = place.position, link = place.link from place where audit.id = place.id and audit.position is null`
     return { compile: () => query.compile(db) }
-  }),
-}))
-
-const unsealed = prepared<object, SealedRow>((db) =>
-  db.selectFrom('audit').select(sealedColumns).where('position', 'is', null).orderBy('id').limit(batch),
-)
-
-/** The update that gives these rows, at least one and at most a batch, their places. */
-const sealing = (db: Db, places: readonly Place[]) => {
-  const statement = statements.find(({ size }) => places.length <= size)
-  const last = places.at(-1)
-  if (!statement || !last) throw new Error(`${places.length} rows are not a batch`)
-  const filled = [...places, ...Array.from({ length: statement.size - places.length }, () => last)]
-  return statement.of(
-    db,
-    filled.flatMap(({ id, position, link }) => [id, position, link]),
-  )
-}
+  })
+  return (db, places) =>
+    update(
+      db,
+      places.flatMap(({ id, position, link }) => [id, position, link]),
+    )
+})
 
 /** The end of the chain as the database has it: its last row, or the last checkpoint when no row is left. */
 export const headOf = async (db: Db): Promise<Head> => {

@@ -110,3 +110,20 @@ export const insertingMany = <
     return statements
   }
 }
+
+/** A statement over at most `most` rows, prepared for a few numbers of them: what is missing is filled up with the last row. */
+export const forRows = <Row>(
+  most: number,
+  prepare: (size: number) => (db: Db, parameters: readonly Row[]) => Prepared<unknown>,
+): ((db: Db, rows: readonly Row[]) => Prepared<unknown>) => {
+  const statements = [8, 64, most].map((size) => ({ size, of: prepare(size) }))
+  return (db, rows) => {
+    const statement = statements.find(({ size }) => rows.length <= size)
+    const last = rows.at(-1)
+    if (!statement || last === undefined) throw new Error(`${rows.length} rows are not 1 to ${most}`)
+    return statement.of(
+      db,
+      Array.from({ length: statement.size }, (_, n) => rows[n] ?? last),
+    )
+  }
+}
