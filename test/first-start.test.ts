@@ -208,6 +208,37 @@ for (const database of databases) {
       expect(account).toMatchObject({ user_name: 'Root', user_name_key: 'root', password_shipped_at: null })
     })
 
+    test('a new password in deployment.toml takes the place of the shipped one, once, and of no other', async () => {
+      const target = await database.create()
+      const directory = temporaryDirectory()
+      const start = (password: string) =>
+        during(
+          configure(target, directory, shipped.replace('password = "admin"', `password = "${password}"`)),
+          async ({ db }) => {
+            const [account] = await administrators(db)
+            const rows = await db
+              .selectFrom('audit')
+              .select(['initiator', 'target', 'outcome'])
+              .where('event', '=', 'password-changed')
+              .execute()
+            return { account, rows, state: await stateOf({ db }) }
+          },
+        )
+      const first = await start('admin')
+      expect([first.account?.password_shipped_at === null, first.rows]).toEqual([false, []])
+      const second = await start('Own@12345')
+      const { id = '', password_hash: hash = null } = second.account ?? {}
+      expect(second.rows).toEqual([{ initiator: 'system', target: id, outcome: 'Success' }])
+      expect([second.account?.password_shipped_at, second.account?.version]).toEqual([null, 2])
+      expect([await verifyPassword('Own@12345', hash), await verifyPassword('admin', hash)]).toEqual([
+        true,
+        false,
+      ])
+      const third = await start('Another@12345')
+      expect(third.account?.password_hash).toBe(hash)
+      expect(third.state).toEqual(second.state)
+    })
+
     test('an account that is there is never touched', async () => {
       const target = await database.create()
       const directory = temporaryDirectory()

@@ -20,6 +20,18 @@ export interface FirstAdministrator {
 
 type Event = Change['events'][number]
 
+/** The ids of administrators who still have the password that everybody knows. */
+export const administratorsWithShippedPassword = async (db: Db): Promise<readonly string[]> => {
+  const rows = await db
+    .selectFrom('account_role')
+    .innerJoin('account', 'account.id', 'account_role.account_id')
+    .select('account.id')
+    .where('account_role.role_id', '=', administratorRole.id)
+    .where('account.password_shipped_at', 'is not', null)
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
 const { id: roleId, name } = administratorRole
 
 const findMissing = async (db: Db): Promise<readonly string[]> => {
