@@ -49,6 +49,7 @@ export const keepUntilRestart = (
     },
     apiResources: current.apiResources,
     ...(current.email ? { email: current.email } : {}),
+    audit: current.audit,
     log: current.log,
   }
   return { config, restart }

@@ -118,7 +118,12 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     // opened for the first checkpoint: a start does not wait for it
     sign: async (statement, typ) => (await openAuditKey(db, opened.vault, new Date())).sign(statement, typ),
   })
-  const { outbound } = config.oauth
+  // of the configuration that is in force when a message leaves
+  const outbound = {
+    get allowPrivateAddresses() {
+      return live.config.oauth.outbound.allowPrivateAddresses
+    },
+  }
   const issuer = { issuer: config.issuer, sign: opened.keys.sign, algorithmFor: opened.keys.algorithmFor }
   const logoutSender = startLogoutSender(db, { issuer, outbound }, log)
   const webhookSender = startWebhookSender(db, { issuer, vault: opened.vault, outbound }, log)
