@@ -8,7 +8,7 @@ interface Resource {
   readonly id: string
   readonly displayName?: string
   readonly name?: { readonly givenName?: string; readonly familyName?: string }
-  readonly emails?: readonly (string | { readonly value?: string; readonly type?: string })[]
+  readonly emails?: readonly (string | { readonly value?: string; readonly primary?: boolean })[]
 }
 
 const some = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined })
@@ -24,19 +24,45 @@ const attributes = fc.record({
   ),
 })
 const steps = fc.array(
-  fc.record({ of: fc.nat(3), how: fc.constantFrom('put', 'remove', 'end'), to: attributes, what: fc.nat(4) }),
-  { minLength: 1, maxLength: 6 },
+  fc.record({
+    of: fc.nat(3),
+    how: fc.constantFrom('put', 'patch', 'patch', 'bulk', 'end'),
+    to: attributes,
+    what: fc.nat(14),
+  }),
+  { minLength: 1, maxLength: 8 },
 )
-const removable = ['displayName', 'name', 'name.familyName', 'emails', 'emails[type eq "work"]']
+const operations = [
+  ...['displayName', 'name', 'name.familyName', 'emails', 'emails[type eq "work"]'].map((path) => ({
+    op: 'remove',
+    path,
+  })),
+  { op: 'replace', path: 'displayName', value: null },
+  { op: 'replace', path: 'DISPLAYNAME', value: '' },
+  { op: 'add', path: 'displayName', value: ' ' },
+  { op: 'replace', value: { name: { familyName: null, givenName: 'B' } } },
+  { op: 'add', path: 'urn:ietf:params:scim:schemas:core:2.0:User:name.familyName', value: '' },
+  { op: 'replace', path: 'emails', value: [] },
+  { op: 'replace', path: 'emails[type eq "work"].value', value: null },
+  { op: 'add', path: 'emails', value: [{ type: 'home', primary: true }] },
+  { op: 'add', path: 'emails', value: [{ value: 'z@x.example', type: 'other', primary: true }] },
+  { op: 'remove', path: 'emails', value: [{ value: 'z@x.example' }] },
+]
+const patchOp = 'urn:ietf:params:scim:api:messages:2.0:PatchOp'
+const bulkRequest = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest'
 
 const emailOf = ({ emails }: Resource) => {
-  const [first] = emails ?? []
+  const all = emails ?? []
+  const first = all.find((entry) => typeof entry !== 'string' && entry.primary === true) ?? all[0]
   return typeof first === 'string' ? first : first?.value
 }
+/** That he has no address at all, also none behind a primary entry without a value. */
+const nowhere = ({ emails }: Resource) =>
+  (emails ?? []).every((entry) => typeof entry !== 'string' && entry.value === undefined)
 const lacking: readonly (readonly [string, (user: Resource) => string | undefined])[] = [
-  ['displayname', (user) => user.displayName],
+  ['displayname', (user) => user.displayName || undefined],
   ['emails.value', emailOf],
-  ['name.familyname', (user) => user.name?.familyName],
+  ['name.familyname', (user) => user.name?.familyName || undefined],
   ['name.givenname', (user) => user.name?.givenName],
 ]
 
@@ -70,15 +96,17 @@ describe.each(databases)('sorted lists on $name', (database) => {
           for (const { of, how, to, what } of changes) {
             const path = `/Users/${ids[of]}`
             const { body } = await send('GET', path)
-            const remove = [{ op: 'remove', path: removable[what] }]
+            const change = { schemas: [patchOp], Operations: [operations[what]] }
             const answer = await (how === 'put'
               ? send('PUT', path, { userName: body.userName ?? 'gone', ...to })
               : how === 'end'
                 ? send('DELETE', path)
-                : send('PATCH', path, {
-                    schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
-                    Operations: remove,
-                  }))
+                : how === 'patch'
+                  ? send('PATCH', path, change)
+                  : send('POST', '/Bulk', {
+                      schemas: [bulkRequest],
+                      Operations: [{ method: 'PATCH', path, data: change }],
+                    }))
             expect([200, 204, 400, 404]).toContain(answer.status)
           }
           const all: readonly Resource[] = (await send('GET', '/Users?count=200')).body.Resources
@@ -88,6 +116,11 @@ describe.each(databases)('sorted lists on $name', (database) => {
             lacking.filter(([, of]) => of(user) === undefined).map(([path]) => `${path} ${user.id}`),
           )
           expect(written).toEqual(meant.sort())
+          for (const [path, of] of lacking) {
+            const { body } = await send('GET', `/Users?filter=${path}%20eq%20null&count=200`)
+            const none = path === 'emails.value' ? nowhere : (user: Resource) => of(user) === undefined
+            expect([path, body.totalResults]).toEqual([path, all.filter(none).length])
+          }
           for (const sortOrder of ['ascending', 'descending']) {
             const { body } = await send(
               'GET',
