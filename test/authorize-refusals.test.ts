@@ -610,7 +610,7 @@ for (const database of databases) {
         subject_id: subjectId,
         application_id: applicationId,
         organization_id: organizationId,
-        impersonation_id: changes.added.impersonation?.[0]?.id ?? expect.any(String),
+        impersonation_id: changes.added.impersonation?.[0]?.id ?? null,
       })
       expect(JSON.parse(String(row?.data))).toEqual({
         clientId,

@@ -47,7 +47,7 @@ describe.each(databases)('refusals on $name', (database) => {
       .where('id', '=', scenario.subject.id)
       .executeTakeFirstOrThrow()
     const place = { applicationId: scenario.applicationId, organizationId }
-    expect(await commit(server.db, recordRefusal(server.db, asked, refused, place, trace, now))).toBe(
+    expect(await commit(server.db, await recordRefusal(server.db, asked, refused, place, trace, now))).toBe(
       'committed',
     )
   }
@@ -91,5 +91,18 @@ describe.each(databases)('refusals on $name', (database) => {
     expect(rows.filter(({ impersonation_id }) => impersonation_id === null)).toHaveLength(10)
     await refuse(person.id, scenario.subject.id, new Date(now.getTime() + 61_000), 'later')
     expect(await kept(person.id)).toHaveLength(61)
+  })
+
+  test('who asks for nobody at all hides by that no other user whom he asked for', async () => {
+    const person = await createPerson(server, 'Hiding')
+    const now = new Date()
+    for (let n = 0; n < 70; n += 1) await refuse(person.id, `nobody-${n}`, now)
+    await refuse(person.id, scenario.subject.id, now)
+    const [entry, ...others] = await kept(person.id)
+    expect([entry?.subject, others]).toMatchObject([{ id: scenario.subject.id }, []])
+    const rows = await refusedRows(person.id)
+    expect(rows).toHaveLength(71)
+    // no row names an entry that is not there
+    expect(rows.flatMap(({ impersonation_id }) => impersonation_id ?? [])).toEqual([entry?.id ?? ''])
   })
 })

@@ -65,10 +65,10 @@ export const refreshImpersonation = async (
     organizationId: refreshToken.organizationId,
     impersonationId,
   }
-  const refuse = (refused: Refused): RefreshedImpersonation => ({
+  const refuse = async (refused: Refused): Promise<RefreshedImpersonation> => ({
     accessToken: undefined,
     refused,
-    writes: recordRefusal(db, asked, refused, place, trace, now),
+    writes: await recordRefusal(db, asked, refused, place, trace, now),
   })
   if (!needs.allowRefreshTokens) {
     const message = 'impersonations are not refreshed'

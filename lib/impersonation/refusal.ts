@@ -2,6 +2,7 @@
 import { record, type Trace } from '../audit.ts'
 import { type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { findAccount } from '../directory/accounts.ts'
 import { impersonationRefusals } from '../metrics.ts'
 import type { Asked, Refused } from './decide.ts'
 import { newId } from './ids.ts'
@@ -72,24 +73,23 @@ const refusedOne = (
 
 /**
  * The audit row of a refusal: the true reason, which the client never hears. A refused authorization is kept as an
- * impersonation as well, as far as there are not too many of them; at the exchange there is one already.
+ * impersonation as well, as far as there are not too many of them; at the exchange there is one already. Who asks for
+ * nobody has no such entry, and uses none up.
  */
-export const recordRefusal = (
+export const recordRefusal = async (
   db: Db,
   asked: RefusedRequest,
   refused: Omit<Refused, 'error'>,
   place: RefusalPlace,
   trace: Trace,
   now: Date,
-): readonly Write[] => {
+): Promise<readonly Write[]> => {
   impersonationRefusals.add(refused.validator, asked.phase)
   const { applicationId } = place
   const isNew = place.impersonationId === undefined && applicationId !== undefined
-  const impersonationId = !isNew
-    ? place.impersonationId
-    : isKept(db, asked.impersonatorId, now)
-      ? newId(now)
-      : undefined
+  const keep =
+    isNew && (await findAccount(db, asked.subjectId)) !== undefined && isKept(db, asked.impersonatorId, now)
+  const impersonationId = keep ? newId(now) : place.impersonationId
   const row = record(db, now, trace, {
     event: 'impersonation-refused',
     initiator: asked.impersonatorId,
@@ -109,7 +109,7 @@ export const recordRefusal = (
     ...place,
     impersonationId,
   })
-  return isNew && impersonationId !== undefined
+  return keep && impersonationId !== undefined
     ? [refusedOne(db, impersonationId, asked, refused, { ...place, applicationId }, now), row]
     : [row]
 }

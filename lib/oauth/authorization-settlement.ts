@@ -62,7 +62,7 @@ export const settlement = (needs: SettlementNeeds, respond: ReturnType<typeof au
     const now = new Date()
     const answer =
       decision === 'deny'
-        ? request.type.deny(request, signInOf(session), trace, now)
+        ? await request.type.deny(request, signInOf(session), trace, now)
         : await request.type.answer(request, signInOf(session), trace, now)
     const keeps = decision === 'approveAlways' && request.type.consentIsKept
     const writes = [

@@ -176,9 +176,9 @@ export const impersonationExchange = async (
     ...subject.said,
   }
   const place = { applicationId: client.id, organizationId: subject.organizationId, impersonationId }
-  const refuse = (error: OAuthError, why: Omit<Refused, 'error'>): GrantAnswer => ({
+  const refuse = async (error: OAuthError, why: Omit<Refused, 'error'>): Promise<GrantAnswer> => ({
     refused: error,
-    writes: recordRefusal(db, asked, why, place, trace, now),
+    writes: await recordRefusal(db, asked, why, place, trace, now),
   })
   const bad =
     judgeSubject(subject, request, presented.verifier, needs.iatValiditySeconds) ??

@@ -46,7 +46,12 @@ export interface ResponseType {
   /** Decides and signs, for the person who signed in and, where it was asked, consented. */
   answer(request: AuthorizationRequest, signIn: SignIn, trace: Trace, now: Date): Promise<ResponseAnswer>
   /** The refusal that the person's own denial leaves. */
-  deny(request: AuthorizationRequest, signIn: SignIn, trace: Trace, now: Date): ResponseAnswer
+  deny(
+    request: AuthorizationRequest,
+    signIn: SignIn,
+    trace: Trace,
+    now: Date,
+  ): ResponseAnswer | Promise<ResponseAnswer>
 }
 
 export const answersWithIdToken = (name: string): boolean => name.split(' ').includes('id_token')

@@ -83,12 +83,12 @@ export const subjectToken = (name: string, needs: SubjectTokenNeeds): ResponseTy
       const place = { applicationId: request.client.id, organizationId: organization.id }
       const bad = statedRefusal(said)
       if (bad) {
-        const rows = recordRefusal(db, asked, bad.refused, place, trace, now)
+        const rows = await recordRefusal(db, asked, bad.refused, place, trace, now)
         return { refused: bad.error, writes: rows }
       }
       const decision = await decide(needs, asked, now)
       if (!decision.approved) {
-        const rows = recordRefusal(db, asked, decision.refused, place, trace, now)
+        const rows = await recordRefusal(db, asked, decision.refused, place, trace, now)
         return { refused: errorOf(decision.refused), writes: rows }
       }
       const { parameters, client, codeChallenge, confirmation } = request
@@ -119,14 +119,21 @@ export const subjectToken = (name: string, needs: SubjectTokenNeeds): ResponseTy
         writes: [...writes, ...idToken.writes],
       }
     },
-    deny(request, signIn, trace, now) {
+    async deny(request, signIn, trace, now) {
       const refused = {
         validator: 'consent',
         code: 'consent_denied',
         message: 'the impersonator denied consent',
       }
       const place = { applicationId: request.client.id, organizationId: organization.id }
-      const rows = recordRefusal(db, askedOf(request, signIn, stated(request)), refused, place, trace, now)
+      const rows = await recordRefusal(
+        db,
+        askedOf(request, signIn, stated(request)),
+        refused,
+        place,
+        trace,
+        now,
+      )
       return { refused: new OAuthError('access_denied', 'User denied the consent'), writes: rows }
     },
   }
