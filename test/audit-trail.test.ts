@@ -326,7 +326,14 @@ describe.each(databases)('the sealed audit trail on $name', (database) => {
     expect((await check(changed.join(''))).intact).toBe(false)
     const swapped = lines.with(rowAt, lines[rowAt + 1] ?? '').with(rowAt + 1, lines[rowAt] ?? '')
     expect((await check(swapped.join(''))).intact).toBe(false)
-    await expect(check(lines.toSpliced(rowAt, 1).join(''))).rejects.toThrow('its end says')
+    // whoever takes a line out or puts one in is told where, before how many there are
+    const { position } = JSON.parse(lines[rowAt] ?? '') as { position: number }
+    const without = await check(lines.toSpliced(rowAt, 1).join(''))
+    expect(without).toMatchObject({ intact: false, position })
+    const twice = await check(lines.toSpliced(rowAt, 0, lines[rowAt] ?? '').join(''))
+    expect(twice).toMatchObject({ intact: false, position: position + 1 })
+    const miscounted = whole.replace(/"rows":(\d+)/, (_, n: string) => `"rows":${Number(n) + 1}`)
+    await expect(check(miscounted)).rejects.toThrow('its end says')
     const renumbered = lines
       .toSpliced(rowAt, 1)
       .map((line) => line.replace(/"rows":(\d+)/, (_, n: string) => `"rows":${Number(n) - 1}`))

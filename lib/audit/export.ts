@@ -123,8 +123,6 @@ export const verifyExport = async (
   if (typeof previous?.position !== 'number' || typeof previous.link !== 'string')
     throw new ExportError(1, 'it does not say what its first row follows')
   if (!end) throw new ExportError(number, 'the file is cut off: its end is missing')
-  if (end.rows !== rows)
-    throw new ExportError(number, `the file has ${rows} rows and its end says ${end.rows}`)
   const all = async function* () {
     let at = 0
     for await (const line of linesOf(open())) {
@@ -134,10 +132,14 @@ export const verifyExport = async (
     }
   }
   const keys = trusted ?? (Array.isArray(head?.keys) ? (head.keys as readonly JWK[]) : [])
-  return verifyTrail({
+  const verdict = await verifyTrail({
     previous: { position: previous.position, link: previous.link },
     rows: all(),
     checkpoints,
     keys,
   })
+  // after the chain, which says where something is wrong
+  if (verdict.intact && end.rows !== rows)
+    throw new ExportError(number, `the file has ${rows} rows and its end says ${end.rows}`)
+  return verdict
 }

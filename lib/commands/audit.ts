@@ -1,5 +1,5 @@
 /** `mayact audit verify|export`: proves the trail, or hands it on so that others can. They read alone, beside a running server. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { JWK } from 'jose'
 import { ExportError, exportLines, Overtaken, verifyExport } from '../audit/export.ts'
@@ -103,7 +103,8 @@ export const verifyCommand = async (invocation: Invocation): Promise<number> => 
     return noInput
   }
   if (file !== undefined) {
-    if (!existsSync(file)) {
+    // read twice, so it has to be one that stays
+    if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
       process.stderr.write(`mayact: there is no file ${file}\n`)
       return noInput
     }

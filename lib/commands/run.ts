@@ -38,6 +38,15 @@ const usage = `mayact: an authorization server for user impersonation
   mayact --version | --help
 `
 
+const unusable: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR'])
+
+/** What the system says of a folder or file that this process cannot use; undefined for anything else. */
+const noAccess = (error: unknown): string | undefined => {
+  const { code, path, message } = error as { code?: unknown; path?: unknown; message?: unknown }
+  if (typeof path !== 'string' || typeof message !== 'string') return undefined
+  return unusable.has(code) ? message : undefined
+}
+
 type Command = (invocation: Invocation) => Promise<number | undefined>
 
 /** Commands are imported when they are chosen: a start does not pay for the others. */
@@ -134,6 +143,11 @@ export const run = async (
     }
     if (error instanceof ConfigurationError) {
       process.stderr.write(`mayact cannot start:\n${error.message.replace(/^/gm, '  ')}\n`)
+      return misconfigured
+    }
+    const denied = error instanceof Error ? noAccess(error) : undefined
+    if (denied !== undefined) {
+      process.stderr.write(`mayact: ${denied}: give this user that folder or file, or name another one\n`)
       return misconfigured
     }
     process.stderr.write(

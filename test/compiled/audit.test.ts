@@ -62,6 +62,7 @@ test('after kill -9 the trail is intact; a changed row is named, in the table an
   expect((await offline('cut.jsonl')).code).toBe(65)
   expect((await offline('nothing.jsonl')).code).toBe(66)
   expect((await runCommand(elsewhere, 'audit', 'verify', 'trail.jsonl', '--keys', 'none.json')).code).toBe(66)
+  expect((await offline('.')).code).toBe(66)
 
   change("update audit set initiator = 'nobody' where position = 7")
   change("update audit set outcome = 'Refused' where position = 9")

@@ -71,6 +71,16 @@ describe('a start that is refused', () => {
     expect(existsSync(join(directory, 'data/mayact.sock'))).toBe(false)
   })
 
+  test('it names a folder that it cannot write to', async () => {
+    const toml = deployment(await freePort(), (text) =>
+      text.replace('[server]', '[server]\ndata = "deployment.toml/data"'),
+    )
+    const { code, stderr, directory } = await refused(toml)
+    expect(stderr).toContain(join(directory, 'deployment.toml/data'))
+    expect(stderr).not.toMatch(/\n\s+at /)
+    expect(code).toBe(78)
+  })
+
   test('it names a configuration file that is not there', async () => {
     const { code, stderr } = await runCommand(folder(), '--config', 'missing.toml')
     expect([code, stderr.includes('missing.toml')]).toEqual([78, true])
