@@ -47,6 +47,7 @@ summary .soft{grid-column:2}
 table{width:100%;border-collapse:collapse;margin:.5rem 0 1rem;font-size:.875rem}
 th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-top:1px solid var(--line)}
 th{font-weight:600;white-space:nowrap}
+td:not(:last-child){overflow-wrap:break-word}
 pre{overflow:auto;overflow-wrap:normal;margin:.5rem 0 0;max-height:24rem;padding:.75rem;border:1px solid var(--line);border-radius:.5rem;font-size:.8125rem}
 `
 
