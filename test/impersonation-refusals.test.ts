@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { commit } from '../lib/database/commit.ts'
 import { recordRefusal } from '../lib/impersonation/refusal.ts'
+import { whatHappened } from '../lib/webhooks/happened.ts'
 import { type Booted, boot } from './boot.ts'
 import { newBrowser } from './browser.ts'
 import { databases } from './databases.ts'
@@ -39,6 +40,8 @@ describe.each(databases)('refusals on $name', (database) => {
       subjectId,
       clientId: scenario.clientId,
       requestedScopes: [],
+      reason: 'a look around',
+      ticket: 'T-1',
     } as const
     const refused = { validator: 'ImpersonatorPermissionValidator', code, message: 'no' }
     const { organizationId } = await server.db
@@ -91,6 +94,18 @@ describe.each(databases)('refusals on $name', (database) => {
     expect(rows.filter(({ impersonation_id }) => impersonation_id === null)).toHaveLength(10)
     await refuse(person.id, scenario.subject.id, new Date(now.getTime() + 61_000), 'later')
     expect(await kept(person.id)).toHaveLength(61)
+  })
+
+  test('webhooks and sinks hear what was said with each, also with one that is not kept', async () => {
+    const person = await createPerson(server, 'Overheard')
+    const now = new Date()
+    for (let n = 0; n < 61; n += 1) await refuse(person.id, scenario.subject.id, now)
+    const rows = await server.db.selectFrom('audit').selectAll().where('actor_id', '=', person.id).execute()
+    const told = await whatHappened(server.db, rows)
+    expect(told.filter(({ impersonation }) => impersonation === null)).toHaveLength(1)
+    expect(new Set(told.map(({ reason, ticket }) => `${reason}, ${ticket}`))).toEqual(
+      new Set(['a look around, T-1']),
+    )
   })
 
   test('who asks for nobody at all hides by that no other user whom he asked for', async () => {

@@ -84,8 +84,9 @@ export const whatHappened = async (db: Db, rows: readonly AuditTable[]): Promise
       client: textOf(data.clientId),
       organization: row.organization_id,
       scopes: scopes.split(' ').filter((scope) => scope !== ''),
-      reason: known?.reason ?? null,
-      ticket: known?.ticket ?? null,
+      // of a refusal that is not kept its own row alone says it
+      reason: known?.reason ?? textOf(data.impersonationReason),
+      ticket: known?.ticket ?? textOf(data.impersonationTicket),
       authorizedAt: known?.authorized_at ?? null,
       startedAt: textOf(data.startedAt) ?? known?.started_at ?? null,
       by: row.initiator,
