@@ -1,5 +1,6 @@
 /** What a start brings into the database, once, and never twice. */
 import { describe, expect, test } from 'bun:test'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { open } from '../lib/commands/open.ts'
 import { type Config, parse } from '../lib/config.ts'
@@ -206,6 +207,17 @@ for (const database of databases) {
       expect(await start('create_admin_account = false')).toEqual([])
       const [account] = await start('')
       expect(account).toMatchObject({ user_name: 'Root', user_name_key: 'root', password_shipped_at: null })
+    })
+
+    test('a start without the key that the database was written with makes no other one', async () => {
+      const config = configure(await database.create(), temporaryDirectory())
+      await during(config, async () => {})
+      const { keyFile } = config.encryption
+      rmSync(keyFile)
+      await expect(open(config, log)).rejects.toThrow(
+        `the key is missing that this database was written with: ${keyFile}`,
+      )
+      expect(existsSync(keyFile)).toBe(false)
     })
 
     test('a new password in deployment.toml takes the place of the shipped one, once, and of no other', async () => {

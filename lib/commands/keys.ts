@@ -3,7 +3,7 @@ import type { Config } from '../config.ts'
 import { close } from '../database/commit.ts'
 import { connect, type Db } from '../database/connect.ts'
 import { listKeys, retire, rotate } from '../keys/rotation.ts'
-import { ensureSameKey, openVault, type Vault } from '../keys/secrets.ts'
+import { ensureSameKey, openVaultFor, type Vault } from '../keys/secrets.ts'
 import { askServer, type ServerTasks } from './control.ts'
 import { configure, type Invocation, Misuse } from './invocation.ts'
 import { located } from './located.ts'
@@ -49,7 +49,7 @@ const ask = async (invocation: Invocation, asked: Asked): Promise<unknown> => {
   const db = await located(config, () => connect(config.database))
   try {
     const vault = async () => {
-      const opened = openVault(config.encryption)
+      const opened = await openVaultFor(db, config.encryption)
       await ensureSameKey(db, opened)
       return opened
     }

@@ -5,7 +5,7 @@ import { connect, type Db } from '../database/connect.ts'
 import { migrate, rootOrganization } from '../database/migrate.ts'
 import { systemCaller } from '../directory/caller.ts'
 import { builtInValidators } from '../impersonation/validators/built-in.ts'
-import { ensureSameKey, openVault, type Vault } from '../keys/secrets.ts'
+import { ensureSameKey, isKeyThere, openVault, openVaultFor, type Vault } from '../keys/secrets.ts'
 import { loadSigningKeys, type SigningKeys } from '../keys/signing.ts'
 import type { Log } from '../log.ts'
 import { openPairwiseSalt } from '../tokens/pairwise-salt.ts'
@@ -23,11 +23,13 @@ export interface Opened {
 
 /** Connects, migrates, checks the encryption key, loads the signing keys and brings the configured rows in. */
 export const open = async (config: Config, log: Log): Promise<Opened> => {
-  const vault = await openVault(config.encryption)
+  const { encryption } = config
+  const found = isKeyThere(encryption) ? openVault(encryption) : undefined
   const db = await connect(config.database)
   try {
     const now = new Date()
     await migrate(db, now)
+    const vault = found ?? (await openVaultFor(db, encryption))
     await ensureSameKey(db, vault)
     await openPairwiseSalt(db, vault)
     const keys = await loadSigningKeys(db, vault, config.oauth.signingAlgorithms)

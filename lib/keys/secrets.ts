@@ -145,6 +145,31 @@ const readKeyFile = (path: string): string => {
   }
 }
 
+/** Whether there is a key, so that `openVault` makes none. */
+export const isKeyThere = ({ key, keyFile, credentialsDirectory }: KeySource): boolean =>
+  key !== undefined ||
+  existsSync(keyFile) ||
+  ['mayact.key', 'encryption.key'].some(
+    (name) => credentialsDirectory !== undefined && existsSync(join(credentialsDirectory, name)),
+  )
+
+/** Whether the database has secrets that some key has sealed. */
+export const isSealed = async (db: Db): Promise<boolean> =>
+  (await db.selectFrom('meta').select('value').where('name', '=', checkRow).executeTakeFirst()) !== undefined
+
+/**
+ * Makes a key for a new database alone: beside secrets that another one sealed, it would look like theirs. Throws
+ * `EncryptionKeyError`.
+ */
+export const openVaultFor = async (db: Db, source: KeySource): Promise<Vault> => {
+  // in this order: another first start makes its key before it seals anything
+  if ((await isSealed(db)) && !isKeyThere(source))
+    throw new EncryptionKeyError(
+      `the key is missing that this database was written with: ${source.keyFile}: restore it from a backup, or give this server the one of the other servers`,
+    )
+  return openVault(source)
+}
+
 /** Finds the encryption key, or makes `keyFile` with a fresh one. Throws `EncryptionKeyError`. */
 export const openVault = ({ key, keyFile, credentialsDirectory }: KeySource): Vault => {
   if (key !== undefined) return vaultOf(keyOf(key, 'the configured encryption key ([encryption] key)'))

@@ -1,25 +1,19 @@
 /** The key that secrets are sealed with, and the keys that tokens are signed with. */
 import { X509Certificate } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Config } from '../../config.ts'
 import type { Db } from '../../database/connect.ts'
 import { type Finding, lasting, note, ok, wrong } from '../../impersonation/readiness/finding.ts'
-import { EncryptionKeyError, ensureSameKey, openVault, SealError, type Vault } from '../../keys/secrets.ts'
+import {
+  EncryptionKeyError,
+  ensureSameKey,
+  isKeyThere,
+  isSealed,
+  openVault,
+  SealError,
+  type Vault,
+} from '../../keys/secrets.ts'
 
 const about = 'encryption key'
-
-/** Whether opening the vault would make a key: then it is not opened. */
-const isThere = ({ key, keyFile, credentialsDirectory }: Config['encryption']): boolean =>
-  key !== undefined ||
-  existsSync(keyFile) ||
-  ['mayact.key', 'encryption.key'].some(
-    (name) => credentialsDirectory !== undefined && existsSync(join(credentialsDirectory, name)),
-  )
-
-const hasSecrets = async (db: Db): Promise<boolean> =>
-  (await db.selectFrom('meta').select('value').where('name', '=', 'encryption_check').executeTakeFirst()) !==
-  undefined
 
 /** The encryption key beside what it sealed; `vault` is there when it fits. */
 export const checkEncryption = async (
@@ -27,8 +21,8 @@ export const checkEncryption = async (
   db: Db | undefined,
 ): Promise<{ readonly finding: Finding; readonly vault?: Vault }> => {
   const { encryption } = config
-  const sealed = db !== undefined && (await hasSecrets(db))
-  if (!isThere(encryption)) {
+  const sealed = db !== undefined && (await isSealed(db))
+  if (!isKeyThere(encryption)) {
     const where = encryption.keyFile
     if (sealed) {
       const says = `is missing, and the database has secrets sealed with it: ${where}`
