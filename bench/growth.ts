@@ -100,7 +100,11 @@ for (const database of databases.filter(({ name }) =>
     const place =
       made.type === 'postgres' ? { url: made.url } : { file: join(server.directory, 'data/mayact.db') }
     const began = performance.now()
-    server = await server.restart(() => populate(place, sizes))
+    server = await server.restart(async () => {
+      await populate(place, sizes)
+      // what the filling left to be written is not the server's
+      await Bun.$`sync`
+    })
     console.error(`${database.name}: filled in ${((performance.now() - began) / 1000).toFixed(0)} s`)
     const after = await measure()
     for (const [name, empty] of before) {

@@ -13,14 +13,17 @@ const summary = (times: number[], elapsed: number): Measured => {
   return { perSecond: (times.length / elapsed) * 1000, p50: at(0.5), p99: at(0.99) }
 }
 
-/** Closed-loop workers, after half a second (at most) to warm up; `one` gets the number of its worker. */
+/**
+ * Closed-loop workers; `one` gets the number of its worker. What is measured is a server that has been at it for two seconds
+ * (at most): until then its hot functions are compiled beside the requests.
+ */
 export const closedLoop = async (
   workers: number,
   seconds: number,
   one: (worker: number) => Promise<void>,
 ): Promise<Measured> => {
   const times: number[] = []
-  const begin = performance.now() + Math.min(500, seconds * 250)
+  const begin = performance.now() + Math.min(2_000, seconds * 400)
   const end = begin + seconds * 1000
   await Promise.all(
     Array.from({ length: workers }, async (_, worker) => {
