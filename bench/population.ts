@@ -79,7 +79,6 @@ const statements = (words: Words, sizes: Sizes): readonly string[] => {
              ${idOf('0004', `1 + ${mod('i', String(Math.ceil(sizes.tokens / 10)))}`)}, 'application', 'client', '${organization}', ${idOf('0001', `1 + ${mod('i', String(Math.max(1, sizes.users)))}`)},
              'openid internal_user_mgt_view', ${at}, '2030-01-01T00:00:00.000Z' from ${numbers(sizes.tokens)}`,
         ]),
-    'analyze',
   ]
 }
 
@@ -91,12 +90,14 @@ export const populate = async (
   if ('url' in place) {
     const sql = new SQL(place.url, { max: 1 })
     for (const statement of statements(postgresWords, sizes)) await sql.unsafe(statement)
+    await sql.unsafe('analyze')
     await sql.end()
     return
   }
   const database = new Sqlite(place.file)
   database.exec('pragma synchronous = off; pragma cache_size = -500000; begin')
-  for (const statement of statements(sqliteWords, sizes).slice(0, -1)) database.exec(statement)
-  database.exec('commit; analyze; pragma wal_checkpoint(truncate)')
+  for (const statement of statements(sqliteWords, sizes)) database.exec(statement)
+  // not analyzed, as the server's own never is: it would be told that the tables of what happens are empty
+  database.exec('commit; pragma wal_checkpoint(truncate)')
   database.close()
 }
