@@ -33,7 +33,8 @@ describe.each(databases)('a client authenticates on $name', (database) => {
   let server: Booted
   beforeAll(async () => {
     first = await boot(database)
-    // another password than the shipped one is what trusted proxies need; the account has the first server's
+    // another password than the shipped one is what trusted proxies need; the account keeps its own, as if somebody had chosen it
+    await commit(first.db, [write(first.db.updateTable('account').set({ password_shipped_at: null }))])
     server = await boot(database, {
       insteadOfShipped: `
 [server]
