@@ -163,6 +163,8 @@ describe.skipIf(!hasChromium)('oidc-client-ts', () => {
     await page.getByLabel('Password').fill(who.password)
     await page.getByRole('button', { name: 'Sign in' }).click()
     await onPage(page, 'Application')
+    // the heading may be there before its script has run
+    await page.waitForFunction(`typeof ready !== 'undefined'`)
     return page.evaluate<User>('ready')
   }
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import * as jose from 'jose'
+import { commit, write } from '../../lib/database/commit.ts'
 import { assertionType } from '../../lib/oauth/presented-client.ts'
 import { type Booted, basic, boot } from '../boot.ts'
 import { type Browser, locationOf, newBrowser } from '../browser.ts'
@@ -512,6 +513,8 @@ for (const database of databases) {
 
     beforeAll(async () => {
       server = await boot(database, { toml: bookingsToml })
+      // the account keeps its password, as if somebody had chosen it
+      await commit(server.db, [write(server.db.updateTable('account').set({ password_shipped_at: null }))])
       behind = await boot(database, {
         insteadOfShipped: behindProxy,
         beside: { directory: server.directory, config: server.config },
