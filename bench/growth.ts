@@ -3,13 +3,12 @@
  * database, and how fast it is on one that has grown, with SQLite and with Postgres (design.md §8). Beside the load one
  * more client asks for the keys, which touch no table: its longest wait is the longest stall.
  */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { cleanUp, databases } from '../test/databases.ts'
 import { deploy } from './deployment.ts'
 import { exchangesAlone } from './exchanges.ts'
-import { closedLoop, type Measured, table } from './measure.ts'
+import { closedLoop, type Measured, residentMegabytes, table } from './measure.ts'
 import { populate } from './population.ts'
 import { prepareScenario } from './scenario.ts'
 
@@ -77,9 +76,6 @@ const withStalls = async (origin: string, load: () => Promise<Measured>): Promis
   return { ...measured, stall }
 }
 
-const memoryOf = async (pid: number) =>
-  Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
-
 for (const database of databases.filter(({ name }) =>
   ['both', name.toLowerCase()].includes(values.database),
 )) {
@@ -122,7 +118,7 @@ for (const database of databases.filter(({ name }) =>
         grown.stall,
       ])
     }
-    console.error(`${database.name}: ${(await memoryOf(server.process.pid)).toFixed(0)} MB resident`)
+    console.error(`${database.name}: ${(await residentMegabytes(server.process.pid)).toFixed(0)} MB resident`)
   } finally {
     await server.stop()
   }

@@ -1,4 +1,5 @@
-/** How fast something goes when a number of workers each do it again as soon as it is done. */
+/** How fast something goes when a number of workers each do it again as soon as it is done, and what memory a server takes. */
+import { readFile } from 'node:fs/promises'
 
 export interface Measured {
   readonly perSecond: number
@@ -64,4 +65,10 @@ export const table = (rows: readonly (readonly (string | number)[])[]): string =
       )
       .join('  ')
   return texts.map(line).join('\n')
+}
+
+/** The resident memory of a process in megabytes; 0 when it is gone. */
+export const residentMegabytes = async (pid: number): Promise<number> => {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024
 }

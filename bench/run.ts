@@ -3,7 +3,6 @@
  * this process on the same cores, audit and durable commits on; each figure beside the machine's own limit.
  */
 import { mkdtempSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -11,7 +10,7 @@ import { cleanUp, databases } from '../test/databases.ts'
 import { type DeploymentOptions, deploy } from './deployment.ts'
 import { exchangesAlone } from './exchanges.ts'
 import { rawHttp, rawSignatures } from './limits.ts'
-import { closedLoop, type Measured, table } from './measure.ts'
+import { closedLoop, type Measured, residentMegabytes, table } from './measure.ts'
 import { prepareScenario } from './scenario.ts'
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '5' } } })
@@ -24,11 +23,7 @@ const add = (name: string, measured: Measured, limit: string, memory = '') => {
   console.error(`${name}: ${measured.perSecond.toFixed(0)}/s`)
 }
 
-const memoryOf = async (pid: number): Promise<string> => {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
-  const kilobytes = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0)
-  return (kilobytes / 1024).toFixed(0)
-}
+const memoryOf = async (pid: number) => (await residentMegabytes(pid)).toFixed(0)
 
 const slowDisk = async (): Promise<Record<string, string>> => {
   const library = join(mkdtempSync(join(tmpdir(), 'mayact-bench-')), 'slow-sync.so')

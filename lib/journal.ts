@@ -31,7 +31,7 @@ const unwritten = prepared<{ writer: string }, Selectable<Database['audit']>>((d
 )
 
 /** The update that says that these rows, at least one and at most a batch, have their lines. */
-const marking = forRows<string>(batch, (size) => {
+const marking = forRows<{ readonly id: string }>(batch, (size) => {
   const update = prepared<readonly string[], unknown>((db, value) =>
     db
       .updateTable('audit')
@@ -42,7 +42,7 @@ const marking = forRows<string>(batch, (size) => {
         Array.from({ length: size }, (_, n) => value(n)),
       ),
   )
-  return (db, ids) => update(db, [...ids, new Date().toISOString()])
+  return (db, rows) => update(db, [...rows.map(({ id }) => id), new Date().toISOString()])
 })
 
 export interface Journal {
@@ -85,14 +85,7 @@ export const startJournal = (db: Db, file: string, log: Log, rules: JournalRules
       await target.append(lines, new Date(), (error) =>
         log.warn({ err: error, file }, 'the audit log could not be rotated; it grows on'),
       )
-      await commit(db, [
-        write(
-          marking(
-            db,
-            rows.map(({ id }) => id),
-          ),
-        ),
-      ])
+      await commit(db, [write(marking(db, rows))])
       for (const { action, outcome } of rows) auditEvents.add(action, outcome)
       if (rows.length < batch) return
     }

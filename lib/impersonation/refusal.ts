@@ -17,9 +17,7 @@ interface RefusalPlace {
   readonly impersonationId?: string | undefined
 }
 
-const refusalOf = ({ validator, code }: Pick<Refused, 'validator' | 'code'>) => `${validator}: ${code}`
-
-/** What was asked for and refused, kept as an impersonation that never was; nothing where nobody has the id asked for. */
+/** What was asked for and refused, kept as an impersonation that never was. */
 const refusedOne = (
   db: Db,
   id: string,
@@ -27,49 +25,24 @@ const refusedOne = (
   refused: Omit<Refused, 'error'>,
   place: RefusalPlace & { readonly applicationId: string },
   now: Date,
-): Write => {
-  const at = now.toISOString()
-  const scopes = asked.requestedScopes.toSorted().join(' ')
-  return write(
-    db
-      .insertInto('impersonation')
-      .columns([
-        'id',
-        'application_id',
-        'client_id',
-        'organization_id',
-        'impersonator_id',
-        'subject_id',
-        'scopes',
-        'reason',
-        'ticket',
-        'state',
-        'authorized_at',
-        'refused_at',
-        'refusal',
-      ])
-      .expression((eb) =>
-        eb
-          .selectFrom('account')
-          .select([
-            eb.val(id).as('id'),
-            eb.val(place.applicationId).as('application_id'),
-            eb.val(asked.clientId).as('client_id'),
-            eb.val(place.organizationId).as('organization_id'),
-            eb.val(asked.impersonatorId).as('impersonator_id'),
-            'account.id as subject_id',
-            eb.val(scopes).as('scopes'),
-            eb.val(asked.reason ?? null).as('reason'),
-            eb.val(asked.ticket ?? null).as('ticket'),
-            eb.val('refused').as('state'),
-            eb.val(at).as('authorized_at'),
-            eb.val(at).as('refused_at'),
-            eb.val(refusalOf(refused)).as('refusal'),
-          ])
-          .where('account.id', '=', asked.subjectId),
-      ),
+): Write =>
+  write(
+    db.insertInto('impersonation').values({
+      id,
+      application_id: place.applicationId,
+      client_id: asked.clientId,
+      organization_id: place.organizationId,
+      impersonator_id: asked.impersonatorId,
+      subject_id: asked.subjectId,
+      scopes: asked.requestedScopes.toSorted().join(' '),
+      reason: asked.reason ?? null,
+      ticket: asked.ticket ?? null,
+      state: 'refused',
+      authorized_at: now.toISOString(),
+      refused_at: now.toISOString(),
+      refusal: `${refused.validator}: ${refused.code}`,
+    }),
   )
-}
 
 /**
  * The audit row of a refusal: the true reason, which the client never hears. A refused authorization is kept as an

@@ -1,9 +1,5 @@
 /** What the impersonator said that it is for, as audit rows have it. */
-
-export interface Said {
-  readonly reason?: string | undefined
-  readonly ticket?: string | undefined
-}
+import type { Said } from '../tokens/token.ts'
 
 /** Its part of an audit row's data; nothing where nothing was said. */
 export const saidData = ({ reason, ticket }: Said) => ({

@@ -16,6 +16,12 @@ export interface Actor {
 /** The `cnf` claim: the key that whoever presents the token proves (RFC 9449 §6, RFC 8705 §3). */
 export type Confirmation = { readonly jkt: string } | { readonly 'x5t#S256': string }
 
+/** What an impersonator said that it is for. */
+export interface Said {
+  readonly reason?: string | undefined
+  readonly ticket?: string | undefined
+}
+
 /** Applications' ids by the client ids that they had when a token was made. */
 export type Clients = Readonly<Record<string, string>>
 
@@ -76,7 +82,7 @@ export interface FoundToken extends Token {
   /** When the impersonation was started by exchanging its subject token. */
   readonly startedAt: string | null
   /** What the impersonator said that it is for, of a token of an impersonation. */
-  readonly said: { readonly reason?: string | undefined; readonly ticket?: string | undefined }
+  readonly said: Said
   readonly lineageEndsAt: Date
   /** When its lineage, not that of its session, was ended. */
   readonly lineageEndedAt: string | null
