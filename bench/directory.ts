@@ -42,6 +42,16 @@ const measure = async (label: string, origin: string) => {
     if (!response.ok) throw new Error(`${path}: ${response.status} ${JSON.stringify(body)}`)
     return body
   }
+  const patch = async (path: string, operation: Record<string, unknown>) => {
+    const schemas = ['urn:ietf:params:scim:api:messages:2.0:PatchOp']
+    const response = await fetch(`${origin}${path}`, {
+      method: 'PATCH',
+      headers: { ...headers, 'Content-Type': 'application/scim+json' },
+      body: JSON.stringify({ schemas, Operations: [operation] }),
+    })
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    await response.arrayBuffer()
+  }
   const filtered = (kind: string, filter: string, more = '') =>
     `/scim2/${kind}?filter=${encodeURIComponent(filter)}${more}`
   const random = (most: number) => 1 + Math.floor(Math.random() * most)
@@ -49,11 +59,11 @@ const measure = async (label: string, origin: string) => {
   const id = someone.Resources?.[0]?.id ?? ''
   const add = async (
     name: string,
-    path: () => string,
+    path: () => string | Promise<string>,
     check: (body: Awaited<ReturnType<typeof get>>) => boolean,
   ) => {
     const measured = await closedLoop(1, seconds, async () => {
-      const body = await get(path())
+      const body = await get(await path())
       if (!check(body)) throw new Error(`${name}: ${JSON.stringify(body).slice(0, 300)}`)
     })
     rows.push([`${label}: ${name}`, measured.perSecond, measured.p50, measured.p99])
@@ -82,6 +92,12 @@ const measure = async (label: string, origin: string) => {
     'userName sw, 1,111 hits, a page of 20',
     () => filtered('Users', `userName sw "user${100 + random(899)}"`, '&count=20'),
     has(20),
+  )
+  const ofGroup = filtered('Users', `groups.display eq "group${random(groups)}"`)
+  await add(
+    `groups.display eq, ${users / groups} hits`,
+    () => ofGroup,
+    (body) => body.totalResults === users / groups,
   )
   const broad = (filter: string) => add(filter, () => filtered('Users', filter, '&count=20'), has(20))
   await broad('active eq true')
@@ -115,6 +131,19 @@ const measure = async (label: string, origin: string) => {
     has(20),
   )
   await add('group by displayName', () => filtered('Groups', `displayName eq "group${random(groups)}"`), one)
+  const group = (await get(filtered('Groups', `displayName eq "group${random(groups)}"`))).Resources?.[0]?.id
+  const members = (await get(list('Users', random(users - 20)))).Resources?.map(({ id: value }) => ({
+    value,
+  }))
+  const path = `/scim2/Groups/${group}?excludedAttributes=members`
+  await add(
+    'twenty users join a group and leave it',
+    async () => {
+      for (const op of ['add', 'remove']) await patch(path, { op, path: 'members', value: members })
+      return path
+    },
+    (body) => body.id === group,
+  )
   await add('roles, the first page of 20', () => list('v2/Roles', 1), has(20))
   await add('roles, the last page of 20', () => list('v2/Roles', roles - 19), has(20))
   await add('role by displayName', () => filtered('v2/Roles', `displayName eq "role${random(roles)}"`), one)

@@ -1,6 +1,7 @@
 /** Groups as they are managed: found in the name of a caller; group-creation, -update and -deletion.ts write them. */
 import type { Db } from '../database/connect.ts'
 import { userNameKey } from './accounts.ts'
+import { belongs } from './belonging.ts'
 import type { Caller } from './caller.ts'
 import { hasUnseen } from './readable-name.ts'
 
@@ -43,7 +44,7 @@ export const findGroups = async (
   const rows = await db
     .selectFrom('user_group')
     .select(columns)
-    .where('organization_id', '=', caller.organizationId)
+    .where(belongs('organization_id', caller.organizationId, true))
     .where('id', 'in', ids)
     .execute()
   const found = new Map(rows.map((row) => [row.id, row]))

@@ -1,6 +1,7 @@
 /** Which groups have a role: their members have it as if it were given to each. */
 import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { belongs } from './belonging.ts'
 import type { Caller } from './caller.ts'
 import { chunks } from './role-members.ts'
 
@@ -42,7 +43,7 @@ export const groupsAmong = async (
     const rows = await db
       .selectFrom('user_group')
       .select('id')
-      .where('organization_id', '=', caller.organizationId)
+      .where(belongs('organization_id', caller.organizationId, true))
       .where('id', 'in', chunk)
       .execute()
     for (const { id } of rows) found.add(id)
@@ -73,7 +74,7 @@ export const groupsChanged = (db: Db, caller: Caller, ids: readonly string[]): W
       db
         .updateTable('user_group')
         .set((eb) => ({ edition: eb('edition', '+', 1) }))
-        .where('organization_id', '=', caller.organizationId)
+        .where(belongs('organization_id', caller.organizationId, true))
         .where('id', 'in', chunk),
     ),
   )

@@ -1,6 +1,7 @@
 /** Who was given a role himself. Whoever joins or leaves gets a new version: decisions about him begin anew. */
 import { exactly, type Write, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
+import { belongs } from './belonging.ts'
 import type { Caller } from './caller.ts'
 
 export interface Member {
@@ -75,7 +76,7 @@ export const findMembers = async (
     const rows = await db
       .selectFrom('account')
       .select(['id', 'user_name as userName', 'locked_at', 'disabled_at'])
-      .where('organization_id', '=', caller.organizationId)
+      .where(belongs('organization_id', caller.organizationId, true))
       .where('id', 'in', chunk)
       .execute()
     for (const { id, userName, locked_at, disabled_at } of rows) {
@@ -127,7 +128,7 @@ export const memberships = (db: Db, caller: Caller, ids: readonly string[]): Wri
       db
         .updateTable('account')
         .set((eb) => ({ version: eb('version', '+', 1), edition: eb('edition', '+', 1) }))
-        .where('organization_id', '=', caller.organizationId)
+        .where(belongs('organization_id', caller.organizationId, true))
         .where('id', 'in', chunk),
     ),
   )

@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
 import { type Application, findClient } from './applications.ts'
+import { belongs } from './belonging.ts'
 import type { Caller } from './caller.ts'
 import { hasUnseen } from './readable-name.ts'
 
@@ -53,7 +54,7 @@ const select = (db: Db, caller: Caller) =>
       'application.name as application_name',
       'organization.name as organization_name',
     ])
-    .where('role.organization_id', '=', caller.organizationId)
+    .where(belongs('role.organization_id', caller.organizationId, true))
 
 type Row = Awaited<ReturnType<ReturnType<typeof select>['execute']>>[number]
 

@@ -10,7 +10,7 @@ const small = (text: string) => text.replace(/[A-Z]/g, (letter) => letter.toLowe
 /** The fields of what a user belongs to, by sub-attribute; and where it is looked for. */
 interface Belonging {
   readonly subs: ReadonlyMap<string, Field>
-  among(condition: SqlCondition): SqlCondition
+  among(organizationId: string, condition: SqlCondition): SqlCondition
 }
 
 const groups: Belonging = {
@@ -18,8 +18,10 @@ const groups: Belonging = {
     ['value', textField(sql.ref('user_group.id'))],
     ['display', textField(sql.ref('user_group.name_key'), lowered)],
   ]),
-  among: (condition) => sql`account.id in (select group_member.account_id from group_member
-    inner join user_group on user_group.id = group_member.group_id where ${condition})`,
+  // the organization is named for the index that has its groups by name
+  among: (organizationId, condition) => sql`account.id in (select group_member.account_id from group_member
+    inner join user_group on user_group.id = group_member.group_id
+    where user_group.organization_id = ${organizationId} and ${condition})`,
 }
 
 const roles: Belonging = {
@@ -29,11 +31,13 @@ const roles: Belonging = {
     ['audiencevalue', textField(sql.ref('role.audience_id'))],
     ['audiencetype', textField(sql.ref('role.audience_type'), (text) => text.toLowerCase())],
   ]),
-  among: (condition) => sql`(account.id in (select account_role.account_id from account_role
-    inner join role on role.id = account_role.role_id where ${condition})
+  among: (organizationId, condition) => sql`(account.id in (select account_role.account_id from account_role
+    inner join role on role.id = account_role.role_id
+    where role.organization_id = ${organizationId} and ${condition})
     or account.id in (select group_member.account_id from group_member
     inner join group_role on group_role.group_id = group_member.group_id
-    inner join role on role.id = group_role.role_id where ${condition}))`,
+    inner join role on role.id = group_role.role_id
+    where role.organization_id = ${organizationId} and ${condition}))`,
 }
 
 /** What users belong to, by the attribute that shows it. */
@@ -43,16 +47,21 @@ export const belongings: ReadonlyMap<string, Belonging> = new Map([
 ])
 
 /** The field of one of its sub-attributes; undefined when there is no such. */
-export const belongingField = ({ subs, among }: Belonging, sub: string): Field | undefined => {
+export const belongingField = (
+  organizationId: string,
+  { subs, among }: Belonging,
+  sub: string,
+): Field | undefined => {
   const inner = subs.get(sub)
+  const those = (condition: SqlCondition) => among(organizationId, condition)
   return (
     inner && {
-      present: () => among(sql`1 = 1`),
+      present: () => those(sql`1 = 1`),
       compare(comparison) {
-        const unassigned = againstNull(comparison, among(sql`1 = 1`))
+        const unassigned = againstNull(comparison, those(sql`1 = 1`))
         if (unassigned) return unassigned
-        if (comparison.operator !== 'ne') return among(inner.compare(comparison))
-        return no(among(inner.compare({ ...comparison, operator: 'eq' })))
+        if (comparison.operator !== 'ne') return those(inner.compare(comparison))
+        return no(those(inner.compare({ ...comparison, operator: 'eq' })))
       },
     }
   )

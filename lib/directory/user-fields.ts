@@ -136,7 +136,7 @@ export const userFields = (organizationId: string, filter: Filter): Fields => ({
     const name = written.replace(corePrefix, '').toLowerCase()
     const [first = '', sub = 'value'] = name.split('.')
     const belonging = belongings.get(first)
-    if (belonging) return belongingField(belonging, sub)
+    if (belonging) return belongingField(organizationId, belonging, sub)
     const column = columnOf(written) ?? ''
     const status = statuses.get(column)
     if (status) return statusField(organizationId, status)
@@ -149,7 +149,8 @@ export const userFields = (organizationId: string, filter: Filter): Fields => ({
   element(written, inner) {
     const belonging = belongings.get(written.replace(corePrefix, '').toLowerCase())
     if (belonging) {
-      return belonging.among(toCondition(inner, { field: (sub) => belonging.subs.get(sub.toLowerCase()) }))
+      const fields = { field: (sub: string) => belonging.subs.get(sub.toLowerCase()) }
+      return belonging.among(organizationId, toCondition(inner, fields))
     }
     const found = findUserPath(written)
     if (!found || found.sub !== undefined || found.attribute.kind !== 'multi') return undefined

@@ -111,17 +111,17 @@ const readStretches = async (
 /** From so far on, a sorted list is read from its nearer end. */
 const far = 1_000
 
-/** A page of everybody in the order of a column, read from the end of the list backwards. */
+/** A page of everybody in a sorted list, read from the end of the list backwards. */
 const readBackwards = async (
   db: Db,
-  stretch: Stretch,
+  stretches: readonly Stretch[],
   descending: boolean,
   { total, from, limit }: { readonly total: number; readonly from: number; readonly limit: number },
 ): Promise<Found> => {
   const room = Math.max(0, Math.min(limit, total - from))
-  const range = { limit: room, offset: Math.max(0, total - from - room), after: undefined }
-  const rows = room > 0 ? await read(db, stretch, everybody, !descending, range) : []
-  const page = rows.toReversed()
+  const range = { limit: room, from: Math.max(0, total - from - room) }
+  const rows = room > 0 ? await readStretches(db, stretches.toReversed(), everybody, !descending, range) : []
+  const page = rows.slice(0, room).toReversed()
   return { total, ids: page.map(({ id }) => id), next: from + room < total ? page.at(-1) : undefined }
 }
 
@@ -148,10 +148,9 @@ export const findUserIds = async (db: Db, organizationId: string, search: UserSe
   const stretches = values?.ordered
     ? [stretchOf(values)]
     : stretchesOf(organizationId, order ?? naturalOrder(filter), descending, filter)
-  const [only] = stretches
-  if (!filter && order && only && stretches.length === 1 && typeof from === 'number' && from >= far) {
+  if (!filter && order && typeof from === 'number' && from >= far) {
     const { total } = await pageOf(db, 'account', organizationId, { offset: 0, limit: 0 })
-    if (from > total / 2 && limit > 0) return readBackwards(db, only, descending, { total, from, limit })
+    if (from > total / 2 && limit > 0) return readBackwards(db, stretches, descending, { total, from, limit })
   }
   const condition =
     filter && !values?.ordered ? toCondition(filter, userFields(organizationId, filter)) : everybody

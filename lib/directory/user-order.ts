@@ -3,12 +3,12 @@
  * status, those who have an attribute and those who lack it (RFC 7644 §3.4.2.3).
  */
 import { type RawBuilder, sql } from 'kysely'
+import { belongs } from './belonging.ts'
 import { blockIn } from './population.ts'
 import type { Filter, SqlCondition } from './search.ts'
 import { columnOf, type Status, searchedPath, statuses } from './user-fields.ts'
 import { leadsToUsers, type ValueRows } from './user-indexes.ts'
 import { findUserPath, hasSeveral } from './user-path.ts'
-import { belongs } from './user-total.ts'
 import { isUsual } from './user-values.ts'
 
 const block = blockIn(sql.ref('account.id'))

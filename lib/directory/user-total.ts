@@ -4,18 +4,12 @@
  */
 import { type RawBuilder, sql } from 'kysely'
 import type { Db } from '../database/connect.ts'
+import { belongs } from './belonging.ts'
 import { sizeOf } from './population.ts'
-import { type Filter, type SqlCondition, toCondition } from './search.ts'
+import { type Filter, toCondition } from './search.ts'
 import { userFields } from './user-fields.ts'
 import { plain } from './user-filter.ts'
 import { isFoundByIndexes, leadsToUsers, valueRowsOf } from './user-indexes.ts'
-
-/**
- * That a row is of the organization. Where the filter leads to few rows the condition is hidden from indexes, or SQLite
- * walks through the whole organization to look for them.
- */
-export const belongs = (column: string, organizationId: string, leads: boolean): SqlCondition =>
-  leads ? sql`(${sql.ref(column)} || '') = ${organizationId}` : sql`${sql.ref(column)} = ${organizationId}`
 
 /** The ids of those to whom one filter applies, some of them perhaps more than once. */
 const idsOf = (organizationId: string, filter: Filter): RawBuilder<unknown> => {
