@@ -45,6 +45,8 @@ export const metadataSchema = () => {
     .refine((value) => value.trim() === value && !hasUnseen(value), {
       error: 'must be printable and neither begin nor end with a space',
     })
+  // where others send a browser to: https alone, also on this machine (OpenID Connect Core §4)
+  const initiation = webUrl.refine((url) => /^https:/i.test(url), { error: 'is not an https URL' })
   const credential = z.string().regex(/^[\x21-\x7e]{8,255}$/, 'must be 8 to 255 printable ASCII characters')
 
   return z.object({
@@ -86,7 +88,7 @@ export const metadataSchema = () => {
       .array(z.string().regex(/^[\x21-\x7e]{1,255}$/))
       .max(20)
       .optional(),
-    initiate_login_uri: webUrl.optional(),
+    initiate_login_uri: initiation.optional(),
     backchannel_logout_uri: webUrl.optional(),
     backchannel_logout_session_required: z.boolean().optional(),
     frontchannel_logout_uri: webUrl.optional(),
