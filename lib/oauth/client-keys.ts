@@ -31,9 +31,17 @@ const readSet = async (uri: string, rules: OutboundRules): Promise<readonly JWK[
   return read?.data?.keys
 }
 
-/** The set of a URL, read when none is fresh; `again` reads it anew unless that was done a moment ago. */
-const setOf = (uri: string, rules: OutboundRules, again: boolean): Promise<readonly JWK[]> => {
-  const key = `${rules.allowPrivateAddresses} ${uri}`
+/**
+ * The set of a client's URL, read when none is fresh; `again` reads it anew unless that was done a moment ago. It is kept
+ * for this client alone: what is there may have been made for another one, a moment ago (a test suite, a tenant's host).
+ */
+const setOf = (
+  { id }: Application,
+  uri: string,
+  rules: OutboundRules,
+  again: boolean,
+): Promise<readonly JWK[]> => {
+  const key = `${id} ${rules.allowPrivateAddresses} ${uri}`
   const known = remembered.get(key)
   const age = known ? performance.now() - known.at : Number.POSITIVE_INFINITY
   if (known && age < (again ? pauseMilliseconds : known.freshFor)) return known.keys
@@ -74,7 +82,7 @@ const sourceOf = (client: Application): { uri?: string; keys?: readonly JWK[] } 
 /** A client that has none, or whose URL cannot be read, has no keys. */
 export const clientJwks = async (client: Application, rules: OutboundRules): Promise<readonly JWK[]> => {
   const { uri, keys } = sourceOf(client)
-  return uri === undefined ? (keys ?? []) : setOf(uri, rules, false)
+  return uri === undefined ? (keys ?? []) : setOf(client, uri, rules, false)
 }
 
 type Resolver = ReturnType<typeof createLocalJWKSet>
@@ -108,7 +116,7 @@ export const clientKeys = async (
       return await resolverOf(keys)(header, token)
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey) || uri === undefined) throw error
-      return resolverOf(await setOf(uri, rules, true))(header, token)
+      return resolverOf(await setOf(client, uri, rules, true))(header, token)
     }
   }
 }

@@ -452,36 +452,56 @@ for (const database of databases) {
       expect(parameters.error).toBe('request_not_supported')
     })
 
-    for (const [module, path] of [
-      ['oidcc-ensure-client-assertion-with-iss-aud-succeeds', undefined],
-      ['oidcc-registration-jwks-uri', '/keys'],
-    ] as const) {
-      test(module, async () => {
-        const pair = await generateKeyPair('RS256', { extractable: true })
-        const jwks = { keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k', use: 'sig', alg: 'RS256' }] }
-        if (path !== undefined) served.set(path, jwks)
-        const keys = path === undefined ? { jwks } : { jwks_uri: uri(path) }
-        const client = await suite.register({ token_endpoint_auth_method: 'private_key_jwt', ...keys })
-        expect(client).toMatchObject(keys)
-        expect(client).not.toHaveProperty('client_secret')
-        const { parameters } = await suite.authorize(client)
-        const client_assertion = await new SignJWT({ jti: crypto.randomUUID() })
-          .setProtectedHeader({ alg: 'RS256', kid: 'k' })
-          .setIssuer(client.client_id)
-          .setSubject(client.client_id)
-          // it is the address of the token endpoint, too
-          .setAudience(issuer)
-          .setNotBefore('0s')
-          .setIssuedAt()
-          .setExpirationTime('1m')
-          .sign(pair.privateKey)
-        const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-        const fields = { code: parameters.code, client_assertion, client_assertion_type }
-        const { status, body } = await suite.token(client, fields, null)
-        expect([status, body.error_description]).toEqual([200, undefined])
-        await suite.verified(body.id_token, client)
-      })
+    const newKeys = async (kid: string) => {
+      const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true })
+      const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid, use: 'sig', alg: 'RS256' }] }
+      return { kid, jwks, privateKey }
     }
+
+    /** The code flow of a client that proves itself by these keys, wherever it registered them. */
+    const byKeys = async (
+      metadata: object,
+      { kid, privateKey }: Awaited<ReturnType<typeof newKeys>>,
+      changes: Parameters<typeof suite.authorize>[1] = {},
+    ) => {
+      const client = await suite.register({ token_endpoint_auth_method: 'private_key_jwt', ...metadata })
+      expect(client).toMatchObject(metadata)
+      expect(client).not.toHaveProperty('client_secret')
+      const { parameters } = await suite.authorize(client, changes)
+      const client_assertion = await new SignJWT({ jti: crypto.randomUUID() })
+        .setProtectedHeader({ alg: 'RS256', kid })
+        .setIssuer(client.client_id)
+        .setSubject(client.client_id)
+        // it is the address of the token endpoint, too
+        .setAudience(issuer)
+        .setNotBefore('0s')
+        .setIssuedAt()
+        .setExpirationTime('1m')
+        .sign(privateKey)
+      const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+      const fields = { code: parameters.code, client_assertion, client_assertion_type }
+      const { status, body } = await suite.token(client, fields, null)
+      expect([status, body.error_description]).toEqual([200, undefined])
+      await suite.verified(body.id_token, client)
+      return body
+    }
+
+    test('oidcc-ensure-client-assertion-with-iss-aud-succeeds', async () => {
+      const keys = await newKeys('k')
+      await byKeys({ jwks: keys.jwks }, keys)
+    })
+
+    // both publish at one address, and the second comes as soon as the first is done
+    test('oidcc-registration-jwks-uri, oidcc-refresh-token-rp-key-rotation', async () => {
+      const [first, second] = [await newKeys('k1'), await newKeys('k2')]
+      served.set('/keys', first.jwks)
+      await byKeys({ jwks_uri: uri('/keys') }, first)
+      served.set('/keys', second.jwks)
+      const grant_types = ['authorization_code', 'refresh_token']
+      const changes = { scope: 'openid offline_access', prompt: 'consent' }
+      const tokens = await byKeys({ jwks_uri: uri('/keys'), grant_types }, second, changes)
+      expect(tokens.refresh_token).toBeString()
+    })
 
     test('oidcc-discovery-endpoint-verification', async () => {
       const response = await server.request('/oauth2/token/.well-known/openid-configuration')
