@@ -40,7 +40,8 @@ export const discovery = (needs: DiscoveryNeeds) => {
     const [scopes, known] = await Promise.all([oidcScopesAt(db, revision), supportedClaims(db, revision)])
     return c.json({
       ...document,
-      scopes_supported: [...scopes.keys()],
+      // no row of theirs: what it asks for is not a claim (OpenID Connect Core §11)
+      scopes_supported: [...scopes.keys(), 'offline_access'],
       claims_supported: [...new Set([...tokenClaims, ...known])],
     })
   }
