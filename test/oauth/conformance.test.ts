@@ -342,8 +342,14 @@ for (const database of databases) {
     test('oidcc-refresh-token', async () => {
       const client = await suite.register({ grant_types: ['authorization_code', 'refresh_token'] })
       const other = await suite.register({ grant_types: ['authorization_code', 'refresh_token'] })
-      const got = await suite.tokens(client, { scope: 'openid offline_access', prompt: 'consent' })
-      const fields = { grant_type: 'refresh_token', refresh_token: got.refreshToken, redirect_uri: undefined }
+      const scope = 'openid offline_access'
+      const got = await suite.tokens(client, { scope, prompt: 'consent' })
+      const fields = {
+        grant_type: 'refresh_token',
+        refresh_token: got.refreshToken,
+        scope,
+        redirect_uri: undefined,
+      }
       expect(await suite.token(other, fields)).toMatchObject({
         status: 400,
         body: { error: 'invalid_grant' },
@@ -351,7 +357,10 @@ for (const database of databases) {
       const { status, body } = await suite.token(client, fields)
       expect(status).toBe(200)
       const again = await suite.verified(body.id_token, client)
-      expect([again.sub, again.auth_time]).toEqual([got.claims.sub, got.claims.auth_time])
+      const { sub, aud, azp, auth_time } = got.claims
+      expect(again).toMatchObject({ sub, aud, azp, auth_time })
+      expect(body.access_token).not.toBe(got.accessToken)
+      expect((await suite.userinfo(body.access_token ?? '')).status).toBe(200)
     })
 
     test('oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported', async () => {
@@ -397,7 +406,8 @@ for (const database of databases) {
       const fragment = createHash('sha256').update(crypto.randomUUID()).digest('base64url')
       return `${uri(path)}#${fragment}`
     }
-    const byReference = { redirect_uri: undefined, state: undefined, nonce: undefined }
+    /** What is in the object alone. */
+    const byReference = { state: undefined, nonce: undefined }
     const inside = (client: { readonly client_id: string }) => ({
       client_id: client.client_id,
       redirect_uri: callback,
