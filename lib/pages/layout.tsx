@@ -1,4 +1,4 @@
-/** The frame of every page: one column, light and dark, nothing from another origin, no script needed. */
+/** The frame of every page: one column, light and dark, nothing from another origin but what its page names, no script needed. */
 
 import { raw } from 'hono/html'
 import type { Child } from 'hono/jsx'
@@ -58,15 +58,26 @@ interface PageOptions {
   readonly script?: string
   /** Origins that frames of this page may show. */
   readonly frames?: readonly string[]
+  /** Origins that pictures of this page may come from. */
+  readonly images?: readonly string[]
   /** Of this page alone, behind that of all. */
   readonly style?: string
-  /** Where the browser goes by itself. */
+  /** Where the browser goes by itself when it runs no script: a `script` has to lead there, too, and no browser goes twice. */
   readonly refresh?: { readonly seconds: number; readonly to: string }
 }
 
 /** Renders a page with its strict Content-Security-Policy. */
 export const page = (
-  { title, status = 200, formTargets = [], script, frames = [], style: own = '', refresh }: PageOptions,
+  {
+    title,
+    status = 200,
+    formTargets = [],
+    script,
+    frames = [],
+    images = [],
+    style: own = '',
+    refresh,
+  }: PageOptions,
   content: Child,
 ): Response => {
   const nonce = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64')
@@ -76,7 +87,11 @@ export const page = (
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
-        {refresh && <meta http-equiv="refresh" content={`${refresh.seconds};url=${refresh.to}`} />}
+        {refresh && (
+          <noscript>
+            <meta http-equiv="refresh" content={`${refresh.seconds};url=${refresh.to}`} />
+          </noscript>
+        )}
         <title>{title}</title>
         <style nonce={nonce}>{raw(`${style}${own}`)}</style>
       </head>
@@ -100,6 +115,7 @@ export const page = (
     `style-src 'nonce-${nonce}'`,
     ...(script === undefined ? [] : [`script-src 'nonce-${nonce}'`]),
     ...(frames.length > 0 ? [`frame-src ${frames.join(' ')}`] : []),
+    ...(images.length > 0 ? [`img-src ${images.join(' ')}`] : []),
     `form-action ${["'self'", ...formTargets].join(' ')}`,
     "base-uri 'none'",
     "frame-ancestors 'none'",

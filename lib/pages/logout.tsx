@@ -33,7 +33,7 @@ const goOn = `
 
 /**
  * The end. Hidden frames tell applications that want it so (OpenID Connect Front-Channel Logout 1.0); then the browser
- * goes on to `returnTo`, by the script, by itself a little later, or by the link.
+ * goes on to `returnTo`: by the script, without scripts by itself a little later, or by the link.
  */
 export const signedOutPage = (frames: readonly string[], returnTo: string | undefined): Response =>
   page(
