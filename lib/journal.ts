@@ -3,13 +3,13 @@
  * writes it, and one that a crash left over is taken over by whoever sweeps next. A crash between the line and its
  * mark repeats the line; it never loses one.
  */
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { jsonLine } from './audit/json-line.ts'
 import { type LogFileRules, logFile } from './audit/log-file.ts'
 import { auditLine, auditWriter, looks } from './audit.ts'
 import { commit, write } from './database/commit.ts'
 import type { Db } from './database/connect.ts'
-import { forRows, prepared, rowsOf } from './database/prepared.ts'
+import { elementsOf, prepared, rowsOf } from './database/prepared.ts'
 import type { Database } from './database/schema.ts'
 import type { Log } from './log.ts'
 import { auditEvents } from './metrics.ts'
@@ -30,20 +30,15 @@ const unwritten = prepared<{ writer: string }, Selectable<Database['audit']>>((d
     .limit(batch),
 )
 
-/** The update that says that these rows, at least one and at most a batch, have their lines. */
-const marking = forRows<{ readonly id: string }>(batch, (size) => {
-  const update = prepared<readonly string[], unknown>((db, value) =>
-    db
-      .updateTable('audit')
-      .set({ line_at: value(size) })
-      .where(
-        'id',
-        'in',
-        Array.from({ length: size }, (_, n) => value(n)),
-      ),
-  )
-  return (db, rows) => update(db, [...rows.map(({ id }) => id), new Date().toISOString()])
-})
+/** The update that says that the rows of these ids, a JSON array, have their lines; the bounds are there as for a seal. */
+const marking = prepared<{ ids: string; first: string; last: string; at: string }, unknown>((db, parameter) =>
+  db
+    .updateTable('audit')
+    .set({ line_at: parameter('at') })
+    .where('id', 'in', sql<string>`(select value from ${elementsOf(db, parameter('ids'), 'texts')})`)
+    .where('id', '>=', parameter('first'))
+    .where('id', '<=', parameter('last')),
+)
 
 export interface Journal {
   /** Writes what is there now; resolves when every row committed before the call has its line. */
@@ -85,7 +80,10 @@ export const startJournal = (db: Db, file: string, log: Log, rules: JournalRules
       await target.append(lines, new Date(), (error) =>
         log.warn({ err: error, file }, 'the audit log could not be rotated; it grows on'),
       )
-      await commit(db, [write(marking(db, rows))])
+      const ids = rows.map(({ id }) => id)
+      const bounds = { first: ids[0] ?? '', last: ids.at(-1) ?? '' }
+      const at = new Date().toISOString()
+      await commit(db, [write(marking(db, { ids: JSON.stringify(ids), ...bounds, at }))])
       for (const { action, outcome } of rows) auditEvents.add(action, outcome)
       if (rows.length < batch) return
     }

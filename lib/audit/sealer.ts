@@ -10,7 +10,7 @@ import { sql } from 'kysely'
 import { commit, exactly, write } from '../database/commit.ts'
 import type { Db } from '../database/connect.ts'
 import { leaseOf } from '../database/lease.ts'
-import { forRows, prepared, rowsOf } from '../database/prepared.ts'
+import { elementsOf, prepared, rowsOf } from '../database/prepared.ts'
 import type { Log } from '../log.ts'
 import {
   genesis,
@@ -45,31 +45,20 @@ export interface Sealer {
   stop(): Promise<void>
 }
 
-interface Place extends Head {
-  readonly id: string
-}
-
 const unsealed = prepared<object, SealedRow>((db) =>
   db.selectFrom('audit').select(sealedColumns).where('position', 'is', null).orderBy('id').limit(batch),
 )
 
-/** The update that gives these rows, at least one and at most a batch, their places. */
-const sealing = forRows<Place>(batch, (size) => {
-  const update = prepared<readonly (string | number)[], unknown>((db, value) => {
-    const places = Array.from(
-      { length: size },
-      (_, n) =>
-        sql`(cast(${value(n * 3)} as text), cast(${value(n * 3 + 1)} as integer), cast(${value(n * 3 + 2)} as text))`,
-    )
-    const query = sql`with place (id, position, link) as (values ${sql.join(places)})
-      update audit set position = place.position, link = place.link from place where audit.id = place.id and audit.position is null`
-    return { compile: () => query.compile(db) }
-  })
-  return (db, places) =>
-    update(
-      db,
-      places.flatMap(({ id, position, link }) => [id, position, link]),
-    )
+/**
+ * The update that gives rows their places: `[id, position, link]` of each, as JSON, in the order of the ids. The bounds keep
+ * Postgres from a plan that reads the whole table, which it makes while there are few rows and goes on to use.
+ */
+const sealing = prepared<{ places: string; first: string; last: string }, unknown>((db, parameter) => {
+  const query = sql`with place (id, position, link) as (
+      select value ->> 0, cast(value ->> 1 as integer), value ->> 2 from ${elementsOf(db, parameter('places'), 'arrays')})
+    update audit set position = place.position, link = place.link from place where audit.id = place.id and audit.position is null
+      and audit.id >= ${parameter('first')} and audit.id <= ${parameter('last')}`
+  return { compile: () => query.compile(db) }
 })
 
 /** The end of the chain as the database has it: its last row, or the last checkpoint when no row is left. */
@@ -142,9 +131,11 @@ export const startSealer = ({ db, log, file, sign }: SealerNeeds): Sealer => {
     let place = from
     const places = rows.map((row) => {
       place = { position: place.position + 1, link: nextLink(place, row) }
-      return { id: row.id, ...place }
+      return [row.id, place.position, place.link]
     })
-    const outcome = await commit(db, [lease.held(), exactly(rows.length, sealing(db, places))])
+    const bounds = { first: rows[0]?.id ?? '', last: rows.at(-1)?.id ?? '' }
+    const sealed = sealing(db, { places: JSON.stringify(places), ...bounds })
+    const outcome = await commit(db, [lease.held(), exactly(rows.length, sealed)])
     if (outcome !== 'committed') {
       // somebody else seals, or a row went away: begin anew with what the database says
       head = undefined

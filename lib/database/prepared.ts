@@ -2,9 +2,9 @@
  * Hot queries are built once. Kysely's builder costs 60–70 µs a query under load, more than SQLite needs to run it; here
  * it runs once for each database with markers where the parameters go, and each use only fills them in.
  */
-import type { CompiledQuery, Selectable } from 'kysely'
+import { type CompiledQuery, type RawBuilder, type Selectable, sql } from 'kysely'
 import { select } from './commit.ts'
-import type { Db } from './connect.ts'
+import { type Db, isPostgres } from './connect.ts'
 import type { Database } from './schema.ts'
 
 /** Stands for a parameter while the query is built; Kysely hands it on as any other value. */
@@ -111,19 +111,13 @@ export const insertingMany = <
   }
 }
 
-/** A statement over at most `most` rows, prepared for a few numbers of them: what is missing is filled up with the last row. */
-export const forRows = <Row>(
-  most: number,
-  prepare: (size: number) => (db: Db, parameters: readonly Row[]) => Prepared<unknown>,
-): ((db: Db, rows: readonly Row[]) => Prepared<unknown>) => {
-  const statements = [8, 64, most].map((size) => ({ size, of: prepare(size) }))
-  return (db, rows) => {
-    const statement = statements.find(({ size }) => rows.length <= size)
-    const last = rows.at(-1)
-    if (!statement || last === undefined) throw new Error(`${rows.length} rows are not 1 to ${most}`)
-    return statement.of(
-      db,
-      Array.from({ length: statement.size }, (_, n) => rows[n] ?? last),
-    )
-  }
+/**
+ * The members of a JSON array given as one parameter, as the column `value` of a table: one statement for any number of
+ * rows. `members` says whether they are texts, or arrays that `->>` takes apart.
+ */
+export const elementsOf = (db: Db, text: string, members: 'texts' | 'arrays'): RawBuilder<unknown> => {
+  if (!isPostgres(db)) return sql`json_each(${text})`
+  const name = sql.raw(members === 'texts' ? 'json_array_elements_text' : 'json_array_elements')
+  // the driver writes JSON itself for a parameter of that type
+  return sql`${name}(cast(cast(${text} as text) as json))`
 }
