@@ -2,6 +2,7 @@
  * /authenticationendpoint/oauth2_authz.do: asks whether to go on. The user may agree for good, but not to impersonate: that
  * is asked each time.
  */
+import { type About, aboutStyle, imagesOf, Links, Logo } from './about.tsx'
 import { formTarget, page, submitOnce } from './layout.tsx'
 import { ScopeList } from './scopes.tsx'
 import { SelfRegistered } from './self-registered.tsx'
@@ -9,6 +10,7 @@ import { SelfRegistered } from './self-registered.tsx'
 export interface ConsentView {
   readonly key: string
   readonly application: string
+  readonly about: About
   /** It registered itself. */
   readonly dynamic: boolean
   readonly redirectUri: string
@@ -114,8 +116,11 @@ export const consentPage = (view: ConsentView): Response => {
       title: acts ? 'Act as another user' : 'Allow access',
       formTargets: [formTarget(view.redirectUri)],
       script: submitOnce,
+      images: imagesOf(view.about),
+      style: aboutStyle,
     },
     <>
+      <Logo about={view.about} />
       {acts ? (
         <Impersonation
           application={application}
@@ -151,6 +156,7 @@ export const consentPage = (view: ConsentView): Response => {
           Deny
         </button>
       </form>
+      <Links about={view.about} />
     </>,
   )
 }

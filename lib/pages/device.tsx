@@ -2,6 +2,7 @@
  * /authenticationendpoint/device.do: takes the code that a device shows, and asks whether that device may have access. It
  * always asks, and shows the code: a link with a code in it may be somebody else's (RFC 8628 §5.4).
  */
+import { type About, aboutStyle, imagesOf, Links, Logo } from './about.tsx'
 import { page } from './layout.tsx'
 import { ScopeList, type ScopeListProps } from './scopes.tsx'
 import { SelfRegistered } from './self-registered.tsx'
@@ -52,6 +53,7 @@ export const deviceCodePage = (userCode: string | undefined, failure: string | u
 export interface DeviceView extends ScopeListProps {
   readonly key: string
   readonly application: string
+  readonly about: About
   /** It registered itself. */
   readonly dynamic: boolean
   readonly userName: string
@@ -61,14 +63,16 @@ export interface DeviceView extends ScopeListProps {
 export const deviceConsentPage = ({
   key,
   application,
+  about,
   dynamic,
   userName,
   userCode,
   ...scopes
 }: DeviceView): Response =>
   page(
-    { title: 'Connect this device?' },
+    { title: 'Connect this device?', images: imagesOf(about), style: aboutStyle },
     <>
+      <Logo about={about} />
       <h1>Connect this device?</h1>
       <p class="soft">
         <strong id="application-name">{application}</strong> asks for access in your name.
@@ -102,6 +106,7 @@ export const deviceConsentPage = ({
           Deny
         </button>
       </form>
+      <Links about={about} />
     </>,
   )
 

@@ -1,4 +1,5 @@
 /** /authenticationendpoint/login.do: asks for user name and password; the names of its fields are WSO2's. */
+import { type About, aboutStyle, imagesOf, Links, Logo } from './about.tsx'
 import { formTarget, page, submitOnce } from './layout.tsx'
 
 const wrongCredentials = 'The user name or the password is not right.'
@@ -13,6 +14,7 @@ const messages: ReadonlyMap<string, string> = new Map([
 export interface LoginView {
   readonly key: string
   readonly application: string | undefined
+  readonly about: About | undefined
   /** Where the sign-in leads; undefined for one that leads to no application. */
   readonly redirectUri: string | undefined
   /** By its key, where a sign-in just failed. */
@@ -21,7 +23,8 @@ export interface LoginView {
   readonly userName: string | undefined
 }
 
-export const loginPage = ({ key, application, redirectUri, failure, userName }: LoginView): Response => {
+export const loginPage = (view: LoginView): Response => {
+  const { key, application, about, redirectUri, failure, userName } = view
   const message = failure === undefined ? undefined : (messages.get(failure) ?? wrongCredentials)
   // what a screen reader says with each field: the message, and whether the field's content is to blame
   const described = message === undefined ? {} : { 'aria-describedby': 'error-msg' }
@@ -32,8 +35,11 @@ export const loginPage = ({ key, application, redirectUri, failure, userName }: 
       // a device's sign-in leads nowhere else
       formTargets: redirectUri === undefined ? [] : [formTarget(redirectUri)],
       script: submitOnce,
+      images: imagesOf(about),
+      style: aboutStyle,
     },
     <>
+      <Logo about={about} />
       <h1>Sign in</h1>
       {application === undefined ? null : (
         <p class="soft">
@@ -76,6 +82,7 @@ export const loginPage = ({ key, application, redirectUri, failure, userName }: 
           </button>
         </div>
       </form>
+      <Links about={about} />
     </>,
   )
 }

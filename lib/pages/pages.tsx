@@ -15,6 +15,7 @@ import { findInteraction, type Interaction, interactionCookie, type Stage } from
 import { findSessionById } from '../sign-in/session.ts'
 import { findPendingDevice, hasUserCode } from '../tokens/device-authorization.ts'
 import { userCodeCookie } from '../tokens/user-code.ts'
+import { aboutOf } from './about.tsx'
 import { consentPage } from './consent.tsx'
 import { deviceCodePage, deviceConsentPage, deviceDonePage } from './device.tsx'
 import { errorPage, type PageProblem } from './error.tsx'
@@ -113,6 +114,7 @@ export const pages = ({ db, traceOf, log, reasons }: PageNeeds) => {
     return deviceConsentPage({
       key,
       application: application.name,
+      about: aboutOf(application, undefined),
       dynamic: application.dynamic,
       userName: account.userName,
       userCode,
@@ -130,6 +132,7 @@ export const pages = ({ db, traceOf, log, reasons }: PageNeeds) => {
       return loginPage({
         key,
         application: application?.name,
+        about: application && aboutOf(application, redirectUri),
         redirectUri,
         failure: failed ? (c.req.query('authFailureMsg') ?? '') : undefined,
         userName: interaction.parameters.login_hint?.slice(0, longestHint),
@@ -146,6 +149,7 @@ export const pages = ({ db, traceOf, log, reasons }: PageNeeds) => {
       return consentPage({
         key,
         application: application.name,
+        about: aboutOf(application, redirectUri),
         dynamic: application.dynamic,
         redirectUri,
         userName: account.userName,
