@@ -170,8 +170,13 @@ for (const database of databases) {
       const hint = { id_token_hint: await signedIn(), post_logout_redirect_uri: afterLogout }
       const logout = (fields: Readonly<Record<string, string>>) =>
         visit(browser, told, `${origin}/oidc/logout?${new URLSearchParams(fields)}`)
-      const bad = await logout({ ...hint, post_logout_redirect_uri: `${afterLogout}?foo=bar` })
-      expect([bad.done.length, bad.placeholder?.includes('id="error-message"')]).toEqual([2, true])
+      for (const wrong of [
+        { ...hint, post_logout_redirect_uri: `${afterLogout}?foo=bar` },
+        { post_logout_redirect_uri: afterLogout },
+      ]) {
+        const told = await logout(wrong)
+        expect([told.done.length, told.placeholder?.includes('id="error-message"')]).toEqual([2, true])
+      }
       const away = await logout({ ...hint, state: 's' })
       expect([away.done, away.url.href]).toEqual([['Sign out'], `${afterLogout}?state=s`])
       await signedIn()
