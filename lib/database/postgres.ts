@@ -95,13 +95,21 @@ const oneStatement = (writes: readonly Write[]): string => {
     } else if (item.kind === 'holds') {
       parts.push(`${name} as materialized (${add(item.query.sql, item.query.parameters)} for share)`)
       conditions.push(`(select count(*) from ${name}) > 0`)
+    } else if (
+      item.kind === 'write' &&
+      item.rows === undefined &&
+      item.query.query.kind === 'InsertQueryNode'
+    ) {
+      // nobody asks how many: it runs when the guards have held
+      parts.push(`${name} as (${add(item.query.sql, item.query.parameters)})`)
     } else if (item.kind === 'write') {
       parts.push(`${name} as (${add(counted(item.query), item.query.parameters)})`)
       // counted even when any number will do: CTEs run in the order in which they are asked for
       conditions.push(`(select count(*) from ${name}) ${item.rows === undefined ? '>= 0' : `= ${item.rows}`}`)
     }
   })
-  return `with ${parts.join(', ')} ${must(conditions.join(' and '))}`
+  const all = conditions.length === 0 ? 'true' : conditions.join(' and ')
+  return `with ${parts.join(', ')} ${must(all)}`
 }
 
 /** A list of writes by its texts, one level for each; `statement` is null where one statement will not do. */
