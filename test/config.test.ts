@@ -1,11 +1,14 @@
 import 'reflect-metadata'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { X509CertificateGenerator } from '@peculiar/x509'
 import { ConfigurationError, load, parse } from '../lib/config.ts'
 import { selfSigned } from '../lib/keys/certificate.ts'
+
+/** As docs say: two connections for each processor and one, five at least. */
+const usualPoolSize = Math.max(5, 2 * availableParallelism() + 1)
 
 const seed = `
 [[oauth.custom_response_type]]
@@ -219,7 +222,7 @@ describe('the shipped deployment.toml', () => {
       METRICS_TOKEN: 'a token of metrics',
     }
     expect(configOf(uncommented, variables)).toMatchObject({
-      database: { type: 'postgres', url: 'postgresql://mayact:d@localhost:5432/mayact', poolSize: 10 },
+      database: { type: 'postgres', url: 'postgresql://mayact:d@localhost:5432/mayact', poolSize: 5 },
       impersonation: { maxDurationSeconds: 900 },
       email: { fromAddress: 'no-reply@example.com', password: 'm' },
     })
@@ -866,7 +869,7 @@ describe('the database', () => {
     ],
     ['hostname = "::1"\nname = "mayact"', 'postgresql://[::1]:5432/mayact'],
   ])('it is one URL, whatever it was given as: %j', (lines, url) => {
-    expect(postgres(lines)).toEqual({ type: 'postgres', url, poolSize: 10 })
+    expect(postgres(lines)).toEqual({ type: 'postgres', url, poolSize: usualPoolSize })
   })
 
   test('it may be called postgre, and have its pool sized', () => {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { Draft } from './draft.ts'
 import type { Settings } from './schema.ts'
 
@@ -19,6 +20,8 @@ const onlyPostgres = [
   'pool_size',
 ] as const satisfies readonly Name[]
 const placeholder = 'postgresql://localhost'
+/** Two connections for a processor and one: more of them only take the processors from each other. Five at least, for what is slow. */
+const usualPoolSize = Math.max(5, 2 * availableParallelism() + 1)
 
 const decoded = (text: string): string | undefined => {
   try {
@@ -99,5 +102,5 @@ export const databaseOf = (draft: Draft): Database => {
       refuse(`${table}.${name}`, `differs from the one in ${table}.url; remove one of them`)
     url[name] = encoded
   }
-  return { type: 'postgres', url: url.href, poolSize: database.pool_size ?? 10 }
+  return { type: 'postgres', url: url.href, poolSize: database.pool_size ?? usualPoolSize }
 }
