@@ -1,5 +1,6 @@
 /** What the tests of impersonations share: the seed's scenario with refresh tokens, and every place that takes a token. */
 import { expect } from 'bun:test'
+import { rootOrganization } from '../lib/database/migrate.ts'
 import { endUnacceptable, type Memory, noMemory, recordEnds } from '../lib/impersonation/sweep.ts'
 import { writeUses } from '../lib/impersonation/uses.ts'
 import { type Booted, basic } from './boot.ts'
@@ -72,6 +73,18 @@ export const places = {
         subject_token: live.access,
         subject_token_type: tokenType('access_token'),
         requested_token_type: tokenType('access_token'),
+      }),
+    })
+    return response.status === 200
+  },
+  'organization switch': async (server, scenario, live) => {
+    const response = await server.request('/oauth2/token', {
+      method: 'POST',
+      headers: { Authorization: client(scenario) },
+      body: new URLSearchParams({
+        grant_type: 'organization_switch',
+        token: live.access,
+        switching_organization: rootOrganization.id,
       }),
     })
     return response.status === 200

@@ -26,6 +26,7 @@ import { authorizationCode } from './grants/authorization-code.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
 import { deviceCode } from './grants/device-code.ts'
 import { grantRegistry } from './grants/grant.ts'
+import { organizationSwitch } from './grants/organization-switch.ts'
 import { type PluginGrantType, pluginGrant } from './grants/plugin.ts'
 import { refreshToken } from './grants/refresh-token.ts'
 import { tokenExchange } from './grants/token-exchange.ts'
@@ -140,6 +141,7 @@ export const oauth = (needs: OAuthNeeds) => {
       applicationAccessTokenSeconds: tokenValidation.applicationAccessTokenSeconds,
     }),
     ...(offered ? [tokenExchange(exchanging)] : []),
+    organizationSwitch(exchanging),
     ...plugins.grantTypes.map((plugin) => pluginGrant(plugin, deciding)),
   ])
   const rules = {

@@ -28,6 +28,7 @@ import {
   type Client,
   createService,
   delegation,
+  organization,
 } from './exchanged-tokens.ts'
 import { askToken, refresh } from './granted.ts'
 
@@ -78,11 +79,17 @@ const actions = [
   'impersonate',
   'refresh',
   'delegate',
+  'switch',
   'revoke',
   'logout',
   'wait',
 ] as const
-const weights: Partial<Record<(typeof actions)[number], number>> = { delegate: 6, refresh: 4, code: 2 }
+const weights: Partial<Record<(typeof actions)[number], number>> = {
+  delegate: 6,
+  refresh: 4,
+  switch: 2,
+  code: 2,
+}
 const step = fc.oneof(
   ...actions.map((action) => ({
     weight: weights[action] ?? 1,
@@ -109,6 +116,7 @@ for (const database of databases) {
         'client_credentials',
         deviceGrant,
         'urn:ietf:params:oauth:grant-type:token-exchange',
+        'organization_switch',
       ]
       frontend = await createService(server, 'FRONTEND', [alice], { grantTypes })
       backend = await createService(server, 'BACKEND', [alice], { grantTypes })
@@ -273,6 +281,24 @@ for (const database of databases) {
           await take(answer, parent.client, parent.family, parent)
           if (actor !== undefined) expect(flat(tokens.at(-1)?.said.act)[0]).toBe(parent.client.clientId)
         },
+        async switch({ of, scope }) {
+          const some = tokens.filter(({ kind }) => kind === 'access')
+          const parent = some[of % some.length]
+          if (!parent) return
+          const fewer = subset(words(parent.said.scope), scope).join(' ')
+          const fields = {
+            grant_type: 'organization_switch',
+            token: parent.value,
+            switching_organization: organization.id,
+            ...(fewer === '' ? {} : { scope: fewer }),
+          }
+          const answer = await answerOf(await askToken(server, parent.client, fields))
+          if (isOver(parent)) expect(answer).toBeUndefined()
+          if (!answer) return
+          made.switch = (made.switch ?? 0) + 1
+          await take(answer, parent.client, parent.family, parent)
+          expect(flat(tokens.at(-1)?.said.act)).toEqual([...flat(parent.said.act)])
+        },
         async revoke({ of }) {
           const token = tokens[of % tokens.length]
           if (!token) return
@@ -324,7 +350,7 @@ for (const database of databases) {
       })
       await fc.assert(property, { numRuns: 11, endOnFailure: true, interruptAfterTimeLimit: 20_000 })
       // none of it happened in words alone
-      expect(Object.keys(made)).toHaveLength(8)
+      expect(Object.keys(made)).toHaveLength(9)
     }, 60_000)
   })
 }

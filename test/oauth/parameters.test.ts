@@ -24,7 +24,7 @@ import {
   tokenType,
 } from '../scenario.ts'
 import { createClient, requestOf, signedIn } from './authorizing.ts'
-import { bookings, bookingsToml, createService, userTokens } from './exchanged-tokens.ts'
+import { bookings, bookingsToml, createService, organization, userTokens } from './exchanged-tokens.ts'
 import { type Client, newClient, newCode, newPerson, redeem, tokensOf, verifier } from './granted.ts'
 import { fieldsOf } from './signed-in.ts'
 
@@ -165,6 +165,7 @@ for (const database of databases) {
         'implicit',
         deviceGrant,
         tokenExchange,
+        'organization_switch',
       ]
       const method = (tokenEndpointAuthMethod: string) => ({
         grantTypes,
@@ -300,6 +301,18 @@ for (const database of databases) {
           resource: bookings,
         },
         repeatable: ['resource', 'audience'],
+        succeeds: isOk,
+      })
+      list.push({
+        name: 'a switch of organizations',
+        ...at('/oauth2/token'),
+        headers: { Authorization: basic(service.clientId, service.clientSecret) },
+        required: {
+          grant_type: 'organization_switch',
+          token: accessToken,
+          switching_organization: organization.id,
+        },
+        optional: { scope: 'booking_read' },
         succeeds: isOk,
       })
 
