@@ -1,7 +1,6 @@
 /**
  * `bun bench/growth.ts [--users 1000000] [--assignments 100000] [--tokens 5000000] [--seconds 5]`: what is fast on an empty
- * database, and how fast it is on one that has grown, with SQLite and with Postgres (design.md §8). Beside the load one
- * more client asks for the keys, which touch no table: its longest wait is the longest stall.
+ * database, and how fast it is on one that has grown, with SQLite and with Postgres (design.md §8), and how the server stalls.
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -11,6 +10,7 @@ import { exchangesAlone } from './exchanges.ts'
 import { closedLoop, type Measured, residentMegabytes, table } from './measure.ts'
 import { populate } from './population.ts'
 import { prepareScenario } from './scenario.ts'
+import { withStalls } from './stall.ts'
 
 const { values } = parseArgs({
   options: {
@@ -31,7 +31,18 @@ const sizes = { users, groups: Math.ceil(users / 20), roles: Math.ceil(users / 1
 const clients = 32
 
 const rows: (string | number)[][] = [
-  ['scenario', 'empty, per second', 'grown', '% of it', 'p99 ms', 'grown', 'longest stall ms', 'grown'],
+  [
+    'scenario',
+    'empty, per second',
+    'grown',
+    '% of it',
+    'p99 ms',
+    'grown',
+    'longest stall ms',
+    'grown',
+    'late timers',
+    'grown',
+  ],
 ]
 
 type Scenario = Awaited<ReturnType<typeof prepareScenario>>
@@ -57,23 +68,7 @@ const loads: Readonly<Record<string, Load>> = {
 
 interface Seen extends Measured {
   readonly stall: number
-}
-
-const withStalls = async (origin: string, load: () => Promise<Measured>): Promise<Seen> => {
-  let done = false
-  let stall = 0
-  const beside = (async () => {
-    while (!done) {
-      const began = performance.now()
-      await (await fetch(`${origin}/oauth2/jwks`)).arrayBuffer()
-      stall = Math.max(stall, performance.now() - began)
-      await Bun.sleep(5)
-    }
-  })()
-  const measured = await load()
-  done = true
-  await beside
-  return { ...measured, stall }
+  readonly late: number
 }
 
 for (const database of databases.filter(({ name }) =>
@@ -87,7 +82,8 @@ for (const database of databases.filter(({ name }) =>
     const measure = async () => {
       const seen = new Map<string, Seen>()
       for (const [name, load] of Object.entries(loads)) {
-        seen.set(name, await withStalls(server.origin, async () => load(scenario)))
+        const { result, ...seenBeside } = await withStalls(server.origin, async () => load(scenario))
+        seen.set(name, { ...result, ...seenBeside })
         console.error(`${database.name}: ${name}: ${seen.get(name)?.perSecond.toFixed(0)}/s`)
       }
       return seen
@@ -116,6 +112,8 @@ for (const database of databases.filter(({ name }) =>
         grown.p99,
         empty.stall,
         grown.stall,
+        empty.late,
+        grown.late,
       ])
     }
     console.error(`${database.name}: ${(await residentMegabytes(server.process.pid)).toFixed(0)} MB resident`)
