@@ -19,6 +19,7 @@ import {
 } from '../scenario.ts'
 import { leavingOnlyAudit } from '../token-exchange-snapshot.ts'
 import {
+  bookings,
   bookingsToml,
   type Client,
   clientToken,
@@ -27,6 +28,9 @@ import {
   rowOf,
   userTokens,
 } from './exchanged-tokens.ts'
+
+const shipped = await Bun.file(new URL('../../deployment.toml', import.meta.url)).text()
+const withoutFeature = shipped.replace(/\[\[oauth\.custom_response_type\]\]\n(?:\w+ *= .*\n)+/g, '')
 
 type Fields = Readonly<Record<string, string | undefined>>
 
@@ -85,6 +89,7 @@ for (const database of databases) {
       expect(rows.map(({ event, outcome, data }) => [event, outcome, data.reason])).toEqual(
         expected.reason === undefined ? [] : [['token-refused', 'Refused', expected.reason]],
       )
+      return rows[0]
     }
 
     test('a user’s token becomes another one of the same grant, without issued_token_type', async () => {
@@ -217,6 +222,13 @@ for (const database of databases) {
       const { subjectToken } = await obtainSubjectToken(server, scenario)
       await refused(subjectToken, {}, invalid('subject_token_unknown'), scenario)
       await refused(accessToken, {}, invalid('subject_token_of_another_client'), other)
+      // that it is for another one lets that one exchange it, not switch it: a switch stays with its client
+      const shared = await userTokens(server, service, alice.id, { audience: [other.clientId] })
+      await refused(shared.accessToken, {}, invalid('subject_token_of_another_client'), other)
+      expect(jose.decodeJwt((await switched(shared.accessToken)).access_token)).toMatchObject({
+        client_id: service.clientId,
+        aud: other.clientId,
+      })
       const old = await userTokens(server, service, alice.id, { seconds: -1 })
       await refused(old.accessToken, {}, invalid('subject_token_expired'))
       const bound = await userTokens(server, service, alice.id, { confirmation: { jkt: 'x'.repeat(43) } })
@@ -225,6 +237,79 @@ for (const database of databases) {
       const issued = new Date(Date.now() - 5_400_000)
       const long = { now: issued, seconds: 10_800, lineageSeconds: 10_800 }
       await switched((await userTokens(server, service, alice.id, long)).accessToken)
+    })
+
+    test('each refusal’s row says that it was a switch, and whose token it was', async () => {
+      const { access_token } = await impersonate(server, scenario)
+      const { impersonationId } = await rowOf(server, access_token)
+      const asked = [
+        [{ switching_organization: 'nowhere' }, 'invalid_request', 'organization_unknown'],
+        [{ scope: 'a"b' }, 'invalid_scope', 'malformed_scope'],
+        [{ scope: 'booking_read' }, 'invalid_scope', 'scope_not_in_subject_token'],
+      ] as const
+      for (const [changes, error, reason] of asked) {
+        const row = await refused(access_token, changes, { error, reason }, scenario)
+        expect(row).toMatchObject({
+          initiator: scenario.clientId,
+          target: scenario.subject.id,
+          actor_id: scenario.impersonator.id,
+          subject_id: scenario.subject.id,
+          impersonation_id: impersonationId,
+          data: { grantType: 'organization_switch', validator: 'organization-switch', reason },
+        })
+      }
+    })
+
+    test('by a public client’s id alone a token is switched for the same audience, and nothing fills the audit', async () => {
+      const open = await createService(server, 'OPEN', [alice.id], { grantTypes, publicClient: true })
+      const ask = (token: string, organizationId = organization.id) =>
+        server.request('/oauth2/token', {
+          method: 'POST',
+          body: new URLSearchParams({
+            grant_type: 'organization_switch',
+            client_id: open.clientId,
+            token,
+            switching_organization: organizationId,
+          }),
+        })
+      const { accessToken } = await userTokens(server, open, alice.id, { audience: [bookings] })
+      const response = await ask(accessToken)
+      expect(response.status).toBe(200)
+      const { access_token } = (await response.json()) as { access_token: string }
+      const { aud } = jose.decodeJwt(access_token)
+      expect(aud).toEqual(jose.decodeJwt(accessToken).aud)
+      for (const refuse of [() => ask('no token of ours'), () => ask('no token of ours', 'nowhere')]) {
+        const { result, rows } = await leavingOnlyAudit(server, refuse)
+        expect([result.status, rows]).toEqual([400, []])
+      }
+    })
+
+    test('with impersonation off nothing of one is switched; a user’s own token is', async () => {
+      const { access_token } = await impersonate(server, scenario)
+      const { accessToken } = await userTokens(server, service, alice.id)
+      const off = await boot(database, {
+        insteadOfShipped: withoutFeature,
+        beside: { directory: server.directory, config: server.config },
+      })
+      try {
+        const ask = async (token: string, client: Client) => {
+          const fields = { grant_type: 'organization_switch', token, switching_organization: organization.id }
+          const headers = { Authorization: basic(client.clientId, client.clientSecret) }
+          const body = new URLSearchParams(fields)
+          return off.request('/oauth2/token', { method: 'POST', headers, body })
+        }
+        const { result, rows } = await leavingOnlyAudit(server, () => ask(access_token, scenario))
+        expect([result.status, ((await result.json()) as { error: string }).error]).toEqual([
+          400,
+          'unauthorized_client',
+        ])
+        expect(rows.map(({ event, data }) => [event, data.reason])).toEqual([
+          ['token-refused', 'not_enabled'],
+        ])
+        expect((await ask(accessToken, service)).status).toBe(200)
+      } finally {
+        await off.stop()
+      }
     })
 
     test('an application without the grant may not, and discovery names it', async () => {

@@ -49,6 +49,7 @@ export const delegationExchange = async (
     return await issue(needs, request, tokens)
   } catch (error) {
     if (!(error instanceof Refused)) throw error
-    return refused(needs, request, tokens.get(request.parameters.get('subject_token') ?? ''), error)
+    const subject = tokens.get(request.parameters.get('subject_token') ?? '')
+    return refused(needs, request, subject, 'token-exchange', error)
   }
 }

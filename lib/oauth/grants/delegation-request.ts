@@ -22,8 +22,9 @@ export class Refused extends Error {
   override readonly name = 'Refused'
   readonly answer: OAuthError
   readonly reason: string
-  readonly validator: string
-  constructor(answer: OAuthError, reason: string, validator = 'token-exchange') {
+  /** Undefined where the grant itself refuses. */
+  readonly validator: string | undefined
+  constructor(answer: OAuthError, reason: string, validator?: string) {
     super(answer.message)
     this.answer = answer
     this.reason = reason

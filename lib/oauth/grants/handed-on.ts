@@ -105,14 +105,19 @@ export const handOn = async (
   }
 }
 
-/** The answer to one that may not be, with the one audit row that has the true reason. */
+/**
+ * The answer to one that may not be, with the one audit row that has the true reason. `grant` is who refused where it was
+ * no validator. Who knows no more than the id of a public client, and no token of ours, must not be able to fill the audit.
+ */
 export const refused = (
   { db }: Pick<DelegationExchangeNeeds, 'db'>,
   request: GrantRequest,
   subject: FoundToken | undefined,
-  { answer, reason, validator }: Refused,
+  grant: 'token-exchange' | 'organization-switch',
+  { answer, reason, validator = grant }: Refused,
 ): GrantAnswer => {
   const { client, parameters, now, trace } = request
+  if (client.oidc.publicClient && !subject) return { refused: answer, writes: [] }
   const row = record(db, now, trace, {
     ...entryOf(request, subject, subject ? chainOf(subject) : null),
     event: 'token-refused',

@@ -4,7 +4,7 @@
  * root; whoever names another one is told that there is none.
  */
 import { numericDate } from '../../tokens/claims.ts'
-import { type FoundToken, findToken } from '../../tokens/token.ts'
+import { type FoundToken, findToken, isIssuedTo } from '../../tokens/token.ts'
 import { tokenTypeOf } from '../dpop.ts'
 import { OAuthError } from '../error.ts'
 import { parseScope } from '../scope.ts'
@@ -19,10 +19,8 @@ const required = ['token', 'switching_organization'] as const
 /** What is presented may be as old as it lives. */
 const anyAge = Number.POSITIVE_INFINITY
 
-/** The parameters, read. Throws OAuthError where one is missing, `Refused` for what is not taken. */
+/** The parameters, read. Throws `Refused` for what is not taken. */
 const read = (needs: DelegationExchangeNeeds, { parameters }: GrantRequest): Asked => {
-  const missing = required.filter((name) => !parameters.has(name))
-  if (missing.length > 0) throw invalid(`Missing parameters: ${missing.join(', ')}`)
   const organization = parameters.get('switching_organization') ?? ''
   if (organization !== needs.organization.id) {
     throw no('invalid_request', 'organization_unknown', `Invalid organization id: ${organization}`)
@@ -41,7 +39,10 @@ const read = (needs: DelegationExchangeNeeds, { parameters }: GrantRequest): Ask
   }
 }
 
-/** The token's row, where this client may present it now; the client hears one answer for every reason why not. */
+/**
+ * The token's row, where it was issued to this client and may be presented now; the client hears one answer for every
+ * reason why not. One that is for this client and was issued to another is exchanged (RFC 8693), where that is on.
+ */
 const presentable = async (
   needs: DelegationExchangeNeeds,
   request: GrantRequest,
@@ -50,21 +51,25 @@ const presentable = async (
 ): Promise<FoundToken> => {
   try {
     const ageless = { ...needs, iatValiditySeconds: anyAge }
-    return await acceptable(ageless, request, 'Subject Token', value, token, 'access')
+    const subject = await acceptable(ageless, request, 'Subject Token', value, token, 'access')
+    if (isIssuedTo(subject, request.client)) return subject
+    throw no('invalid_target', 'subject_token_of_another_client', 'It was issued to another client.')
   } catch (error) {
     if (!(error instanceof Refused)) throw error
     const answer = new OAuthError('invalid_grant', 'Invalid token received.')
-    throw new Refused(answer, error.reason, 'organization-switch')
+    throw new Refused(answer, error.reason)
   }
 }
 
 export const organizationSwitch = (needs: DelegationExchangeNeeds): Grant => ({
   type: 'organization_switch',
   async decide(request): Promise<GrantAnswer> {
-    let presented: FoundToken | undefined
+    const { parameters, now } = request
+    const missing = required.filter((name) => !parameters.has(name))
+    if (missing.length > 0) throw invalid(`Missing parameters: ${missing.join(', ')}`)
+    const presented = await findToken(needs.db, parameters.get('token') ?? '', now)
     try {
       const asked = read(needs, request)
-      presented = await findToken(needs.db, asked.subjectToken, request.now)
       const subject = await presentable(needs, request, asked.subjectToken, presented)
       const organization = { organization: needs.organization.id }
       const { token, scopes, writes } = await handOn(needs, request, asked, subject, undefined, organization)
@@ -73,13 +78,13 @@ export const organizationSwitch = (needs: DelegationExchangeNeeds): Grant => ({
           access_token: token.value,
           scope: scopes.join(' '),
           token_type: tokenTypeOf(request.confirmation),
-          expires_in: numericDate(token.expiresAt) - numericDate(request.now),
+          expires_in: numericDate(token.expiresAt) - numericDate(now),
         },
         writes,
       }
     } catch (error) {
       if (!(error instanceof Refused)) throw error
-      return refused(needs, request, presented, error)
+      return refused(needs, request, presented, 'organization-switch', error)
     }
   },
 })
