@@ -122,7 +122,9 @@ const readBackwards = async (
   const range = { limit: room, from: Math.max(0, total - from - room) }
   const rows = room > 0 ? await readStretches(db, stretches.toReversed(), everybody, !descending, range) : []
   const page = rows.slice(0, room).toReversed()
-  return { total, ids: page.map(({ id }) => id), next: from + room < total ? page.at(-1) : undefined }
+  // who went from one stretch to the next meanwhile is in both
+  const ids = [...new Set(page.map(({ id }) => id))]
+  return { total, ids, next: from + room < total ? page.at(-1) : undefined }
 }
 
 /** More than so many are not counted for a page by cursor, whose total may be left out (RFC 9865 §2). */

@@ -22,11 +22,18 @@ export const logoutPage = (fields: ReadonlyMap<string, string>, returnTo: string
 /** Seconds that applications have to hear of it before the browser goes on. */
 const patience = 3
 
-/** Goes on as soon as all frames are there, or when the time is up. Old browsers understand it, too. */
+/**
+ * Goes on as soon as all frames are there, or when the time is up, and once: an application that is slow to answer would
+ * be asked again. Old browsers understand it, too.
+ */
 const goOn = `
 (function () {
   var link = document.getElementById('continue')
-  function go() { window.location.replace(link.href) }
+  var gone = false
+  function go() {
+    if (!gone) window.location.replace(link.href)
+    gone = true
+  }
   window.addEventListener('load', go)
   window.setTimeout(go, ${patience * 1000})
 })()`
