@@ -22,8 +22,11 @@ const plainProblem = (url: string): string | undefined => {
   if (username !== '' || password !== '') return 'has a user name or password'
   if (protocol === 'http:' && !isLoopback(hostname))
     return 'is http: only localhost, 127.0.0.1 and [::1] may be, all others need https'
-  if ((protocol === 'http:' || protocol === 'https:') && !/^https?:\/\/[^/?]/i.test(url))
-    return 'names no host'
+  if (protocol !== 'http:' && protocol !== 'https:') return undefined
+  if (!/^https?:\/\/[^/?]/i.test(url)) return 'names no host'
+  // it becomes part of a Content-Security-Policy, where `*` is more than a host
+  if (!/^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])$/.test(hostname))
+    return 'has a host that is neither a name nor an address'
   return undefined
 }
 

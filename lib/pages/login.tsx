@@ -1,6 +1,7 @@
 /** /authenticationendpoint/login.do: asks for user name and password; the names of its fields are WSO2's. */
 import { type About, aboutStyle, imagesOf, Links, Logo } from './about.tsx'
 import { formTarget, page, submitOnce } from './layout.tsx'
+import { SelfRegistered } from './self-registered.tsx'
 
 const wrongCredentials = 'The user name or the password is not right.'
 
@@ -15,6 +16,8 @@ export interface LoginView {
   readonly key: string
   readonly application: string | undefined
   readonly about: About | undefined
+  /** It registered itself. */
+  readonly dynamic: boolean
   /** Where the sign-in leads; undefined for one that leads to no application. */
   readonly redirectUri: string | undefined
   /** By its key, where a sign-in just failed. */
@@ -24,7 +27,7 @@ export interface LoginView {
 }
 
 export const loginPage = (view: LoginView): Response => {
-  const { key, application, about, redirectUri, failure, userName } = view
+  const { key, application, about, dynamic, redirectUri, failure, userName } = view
   const message = failure === undefined ? undefined : (messages.get(failure) ?? wrongCredentials)
   // what a screen reader says with each field: the message, and whether the field's content is to blame
   const described = message === undefined ? {} : { 'aria-describedby': 'error-msg' }
@@ -46,6 +49,7 @@ export const loginPage = (view: LoginView): Response => {
           to continue to <strong id="application-name">{application}</strong>
         </p>
       )}
+      {dynamic ? <SelfRegistered goesTo={redirectUri && formTarget(redirectUri)} /> : null}
       {message === undefined ? null : (
         <p class="alarm" role="alert" id="error-msg">
           {message}

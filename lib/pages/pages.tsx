@@ -133,6 +133,7 @@ export const pages = ({ db, traceOf, log, reasons }: PageNeeds) => {
         key,
         application: application?.name,
         about: application && aboutOf(application, redirectUri),
+        dynamic: application?.dynamic ?? false,
         redirectUri,
         failure: failed ? (c.req.query('authFailureMsg') ?? '') : undefined,
         userName: interaction.parameters.login_hint?.slice(0, longestHint),

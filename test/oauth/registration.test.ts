@@ -228,6 +228,9 @@ for (const database of databases) {
         ['regexp=(https://client.example/.*)'],
         ['/relative'],
         ['https://user:password@client.example/'],
+        ['https://*/cb'],
+        ['https://a;sandbox/cb'],
+        ['https://a,b/cb'],
         [''],
         [1],
       ]
