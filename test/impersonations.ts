@@ -48,6 +48,20 @@ export const start = async (
 
 const client = ({ clientId, clientSecret }: Scenario) => basic(clientId, clientSecret)
 
+/** Whether the application gets a token so. */
+const gets = async (
+  server: Pick<Booted, 'request'>,
+  scenario: Scenario,
+  fields: Readonly<Record<string, string>>,
+): Promise<boolean> => {
+  const response = await server.request('/oauth2/token', {
+    method: 'POST',
+    headers: { Authorization: client(scenario) },
+    body: new URLSearchParams(fields),
+  })
+  return response.status === 200
+}
+
 /** The places that take tokens: whether each takes these. The exchange makes a delegated token of the access token. */
 export const places = {
   introspection: async (server, scenario, live) => {
@@ -64,39 +78,21 @@ export const places = {
   gate: async (server, _scenario, live) =>
     (await server.request('/scim2/Users', { headers: { Authorization: `Bearer ${live.access}` } })).status ===
     200,
-  exchange: async (server, scenario, live) => {
-    const response = await server.request('/oauth2/token', {
-      method: 'POST',
-      headers: { Authorization: client(scenario) },
-      body: new URLSearchParams({
-        grant_type: tokenExchange,
-        subject_token: live.access,
-        subject_token_type: tokenType('access_token'),
-        requested_token_type: tokenType('access_token'),
-      }),
-    })
-    return response.status === 200
-  },
-  'organization switch': async (server, scenario, live) => {
-    const response = await server.request('/oauth2/token', {
-      method: 'POST',
-      headers: { Authorization: client(scenario) },
-      body: new URLSearchParams({
-        grant_type: 'organization_switch',
-        token: live.access,
-        switching_organization: rootOrganization.id,
-      }),
-    })
-    return response.status === 200
-  },
-  refresh: async (server, scenario, live) => {
-    const response = await server.request('/oauth2/token', {
-      method: 'POST',
-      headers: { Authorization: client(scenario) },
-      body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: live.refresh }),
-    })
-    return response.status === 200
-  },
+  exchange: (server, scenario, live) =>
+    gets(server, scenario, {
+      grant_type: tokenExchange,
+      subject_token: live.access,
+      subject_token_type: tokenType('access_token'),
+      requested_token_type: tokenType('access_token'),
+    }),
+  'organization switch': (server, scenario, live) =>
+    gets(server, scenario, {
+      grant_type: 'organization_switch',
+      token: live.access,
+      switching_organization: rootOrganization.id,
+    }),
+  refresh: (server, scenario, live) =>
+    gets(server, scenario, { grant_type: 'refresh_token', refresh_token: live.refresh }),
 } as const satisfies Record<
   string,
   (server: Pick<Booted, 'request'>, scenario: Scenario, live: Live) => Promise<boolean>

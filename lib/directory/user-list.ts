@@ -108,6 +108,9 @@ const readStretches = async (
   return found
 }
 
+/** Who went from one stretch to the next while they were read is in both. */
+const idsOf = (page: readonly Place[]): readonly string[] => [...new Set(page.map(({ id }) => id))]
+
 /** From so far on, a sorted list is read from its nearer end. */
 const far = 1_000
 
@@ -122,9 +125,7 @@ const readBackwards = async (
   const range = { limit: room, from: Math.max(0, total - from - room) }
   const rows = room > 0 ? await readStretches(db, stretches.toReversed(), everybody, !descending, range) : []
   const page = rows.slice(0, room).toReversed()
-  // who went from one stretch to the next meanwhile is in both
-  const ids = [...new Set(page.map(({ id }) => id))]
-  return { total, ids, next: from + room < total ? page.at(-1) : undefined }
+  return { total, ids: idsOf(page), next: from + room < total ? page.at(-1) : undefined }
 }
 
 /** More than so many are not counted for a page by cursor, whose total may be left out (RFC 9865 §2). */
@@ -160,8 +161,7 @@ export const findUserIds = async (db: Db, organizationId: string, search: UserSe
   const page = found.slice(0, limit)
   const last = page.at(-1)
   const next = found.length > limit ? last : undefined
-  // who went from one stretch to the next meanwhile is in both
-  const ids = [...new Set(page.map(({ id }) => id))]
+  const ids = idsOf(page)
   if (typeof from !== 'number') return { total: undefined, ids, next }
   const seen = limit > 0 && !next && (page.length > 0 || from === 0)
   if (seen) return { total: from + ids.length, ids, next }

@@ -19,6 +19,7 @@ import {
 } from '../scenario.ts'
 import { leavingOnlyAudit } from '../token-exchange-snapshot.ts'
 import {
+  ask,
   bookings,
   bookingsToml,
   type Client,
@@ -53,22 +54,13 @@ for (const database of databases) {
     })
     afterAll(() => server.stop())
 
-    const post = (token: string | undefined, changes: Fields = {}, client: Client = service) => {
-      const fields: Fields = {
+    const post = (token: string | undefined, changes: Fields = {}, client: Client = service) =>
+      ask(server, client, {
         grant_type: 'organization_switch',
         token,
         switching_organization: organization.id,
         ...changes,
-      }
-      const given = Object.entries(fields).flatMap(([name, value]): [string, string][] =>
-        value === undefined ? [] : [[name, value]],
-      )
-      return server.request('/oauth2/token', {
-        method: 'POST',
-        headers: { Authorization: basic(client.clientId, client.clientSecret) },
-        body: new URLSearchParams(given),
       })
-    }
     const switched = async (token: string, changes: Fields = {}, client: Client = service) => {
       const response = await post(token, changes, client)
       const body = (await response.json()) as { access_token: string; scope: string; expires_in: number }
