@@ -15,8 +15,8 @@ const summary = (times: number[], elapsed: number): Measured => {
 }
 
 /**
- * Closed-loop workers; `one` gets the number of its worker. What is measured is a server that has been at it for two seconds
- * (at most): until then its hot functions are compiled beside the requests.
+ * Closed-loop workers; `one` gets the number of its worker. What is measured is a server that has been at it for six seconds
+ * (at most): until then its hot functions are compiled beside the requests, which takes a twentieth of two processors.
  */
 export const closedLoop = async (
   workers: number,
@@ -24,7 +24,7 @@ export const closedLoop = async (
   one: (worker: number) => Promise<void>,
 ): Promise<Measured> => {
   const times: number[] = []
-  const begin = performance.now() + Math.min(2_000, seconds * 400)
+  const begin = performance.now() + Math.min(6_000, seconds * 1_200)
   const end = begin + seconds * 1000
   await Promise.all(
     Array.from({ length: workers }, async (_, worker) => {

@@ -1,6 +1,7 @@
 /** The listener, and how it changes its certificate: by a second one on the same port, while the first one finishes. */
 import type { Log } from '../log.ts'
 import { listeningSockets, openSteering, type Steer } from './steer.ts'
+import { together } from './together.ts'
 
 /**
  * Larger than any request of ours, so that the doors refuse in their own words: they set their own, smaller limits, and
@@ -31,6 +32,7 @@ export const startListener = (
   answer: (request: Request, address: string) => Promise<Response>,
   log: Log,
 ): Listener => {
+  const begun = together()
   const listen = (pair: Pair | undefined) =>
     Bun.serve({
       hostname: place.bind,
@@ -39,7 +41,10 @@ export const startListener = (
       ...(pair ? { tls: { cert: pair.cert, key: pair.key } } : {}),
       maxRequestBodySize: largestBody,
       development: false,
-      fetch: (request, self) => answer(request, self.requestIP(request)?.address ?? 'unknown'),
+      fetch: (request, self) => {
+        const address = self.requestIP(request)?.address ?? 'unknown'
+        return begun(() => answer(request, address))
+      },
     })
   let current = listen(tls)
   const finishing = new Set<typeof current>()

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { JWK } from 'jose'
 import type { SigningKeyTable } from '../database/schema.ts'
 import { type Algorithm, webCrypto } from './algorithms.ts'
+import { inGroups } from './delivery.ts'
 
 export type PublicJwk = JWK & { readonly kid: string; readonly x5t: string }
 
@@ -39,7 +40,7 @@ export const signer = (algorithm: Algorithm, key: CryptoKey, { kid, x5t }: { kid
   }
   return async (claims: Readonly<Record<string, unknown>>, type?: string) => {
     const input = headerOf(type) + Buffer.from(JSON.stringify(claims)).toString('base64url')
-    const signature = await crypto.subtle.sign(parameters, key, Buffer.from(input))
+    const signature = await inGroups(crypto.subtle.sign(parameters, key, Buffer.from(input)))
     return `${input}.${Buffer.from(signature).toString('base64url')}`
   }
 }
