@@ -1,10 +1,13 @@
-/** How SQLite reads what lists and changes of many rows ask for: it has no statistics and takes an organization for ten rows. */
+/** How SQLite finds what requests ask for: it has no statistics and takes an organization for ten rows. */
 import { Database as Sqlite } from 'bun:sqlite'
 import { afterAll, beforeAll, expect, spyOn, test } from 'bun:test'
 import { join } from 'node:path'
 import { type Booted, boot } from './boot.ts'
 import { databases } from './databases.ts'
 import { account } from './fixtures.ts'
+import { askToken, newClient, newCode, newPerson, redeem, refresh, tokensOf } from './oauth/granted.ts'
+import { postForm } from './oauth/tokens.ts'
+import { impersonate, setUp } from './scenario.ts'
 
 const sqlite = databases.find(({ name }) => name === 'SQLite')
 if (!sqlite) throw new Error('there is no SQLite')
@@ -99,6 +102,46 @@ test.each([
   expect(reading.length).toBeGreaterThanOrEqual(1)
   const whole = reading.filter((text) =>
     plan(text).some((step) => step.startsWith('SCAN') || step.endsWith('(organization_id=?)')),
+  )
+  expect(whole).toEqual([])
+})
+
+test('whatever is done with tokens and codes finds its rows by an index: none of it grows with what others hold', async () => {
+  const scenario = await setUp(server)
+  const client = await newClient(server)
+  const person = await newPerson(server, client)
+  const code = await newCode(server, client, person)
+  const statements = await statementsOf(async () => {
+    const impersonated = await impersonate(server, scenario)
+    const tokens = await tokensOf(await redeem(server, client, code.value))
+    const rotated = await tokensOf(await refresh(server, client, tokens.refresh_token ?? ''))
+    expect((await askToken(server, client, { grant_type: 'client_credentials' })).status).toBe(200)
+    for (const [path, token, owner] of [
+      ['/oauth2/introspect', impersonated.access_token, scenario],
+      ['/oauth2/revoke', impersonated.access_token, scenario],
+      ['/oauth2/revoke', rotated.refresh_token ?? '', client],
+      // used again
+      ['/oauth2/introspect', tokens.refresh_token ?? '', client],
+    ] as const) {
+      expect((await postForm(server, path, { token }, owner)).status).toBe(200)
+    }
+    expect((await redeem(server, client, code.value)).status).toBe(400)
+  })
+  const tables = [
+    'token',
+    'authorization_code',
+    'lineage',
+    'impersonation',
+    'session',
+    'interaction',
+    'consent',
+  ]
+  const about = statements.filter((text) =>
+    tables.some((table) => new RegExp(`(from|into|update) "${table}"`).test(text)),
+  )
+  expect(about.length).toBeGreaterThanOrEqual(12)
+  const whole = about.filter((text) =>
+    plan(text).some((step) => tables.some((table) => step === `SCAN ${table}`)),
   )
   expect(whole).toEqual([])
 })

@@ -80,6 +80,8 @@ export const issueCode = (
 
 export interface FoundCode extends Omit<CodeGrant, 'application' | 'organization'> {
   readonly id: string
+  /** Of its value: its key. */
+  readonly hash: string
   readonly applicationId: string
   readonly clientId: string
   readonly organizationId: string
@@ -120,6 +122,7 @@ export const findCode = async (db: Db, value: string, now: Date): Promise<FoundC
   const instant = now.toISOString()
   return {
     id: row.id,
+    hash: row.hash,
     lineageId: row.lineage_id,
     applicationId: row.application_id,
     clientId: row.client_id,
@@ -145,14 +148,14 @@ export const findCode = async (db: Db, value: string, now: Date): Promise<FoundC
   }
 }
 
-const spend = prepared<{ id: string; now: string }, unknown>((db, parameter) =>
+const spend = prepared<{ hash: string; now: string }, unknown>((db, parameter) =>
   db
     .updateTable('authorization_code')
     .set({ spent_at: parameter('now') })
-    .where('id', '=', parameter('id'))
+    .where('hash', '=', parameter('hash'))
     .where('spent_at', 'is', null),
 )
 
 /** Spends the code; of many commits with this write one happens. */
-export const spendCode = (db: Db, { id }: Pick<FoundCode, 'id'>, now: Date): Write =>
-  exactly(1, spend(db, { id, now: now.toISOString() }))
+export const spendCode = (db: Db, { hash }: Pick<FoundCode, 'hash'>, now: Date): Write =>
+  exactly(1, spend(db, { hash, now: now.toISOString() }))
