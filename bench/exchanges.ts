@@ -1,11 +1,11 @@
 /** Exchanges alone: the subject tokens are there before the clock runs. */
-import { closedLoop, type Measured } from './measure.ts'
+import { closedLoop, type Measured, warmUp } from './measure.ts'
 import type { prepareScenario, Tokens } from './scenario.ts'
 
 type Scenario = Awaited<ReturnType<typeof prepareScenario>>
 
 /** Subject tokens for so many seconds of a fast server; gathering them is given up after a minute and a half. */
-const perSecond = 6_000
+const perSecond = 3_600
 const patience = 90_000
 
 /** How fast they go; `missing` of them had to authorize first, since the stock was empty. */
@@ -15,11 +15,11 @@ export const exchangesAlone = async (
   seconds: number,
 ): Promise<Measured & { readonly missing: number }> => {
   const stock: Tokens[] = []
+  const enough = (warmUp(seconds) / 1_000 + seconds) * perSecond
   const until = performance.now() + patience
   await Promise.all(
     Array.from({ length: clients }, async (_, client) => {
-      while (stock.length < seconds * perSecond && performance.now() < until)
-        stock.push(await authorize(client))
+      while (stock.length < enough && performance.now() < until) stock.push(await authorize(client))
     }),
   )
   let missing = 0

@@ -1,6 +1,12 @@
 /** How fast something goes when a number of workers each do it again as soon as it is done, and what memory a server takes. */
 import { readFile } from 'node:fs/promises'
 
+/**
+ * How long, in milliseconds, a server is driven before it is measured for so many seconds: until then its hot functions are compiled
+ * beside the requests, which takes a twentieth of two processors.
+ */
+export const warmUp = (seconds: number): number => Math.min(6_000, seconds * 1_200)
+
 export interface Measured {
   readonly perSecond: number
   /** Milliseconds. */
@@ -15,8 +21,7 @@ const summary = (times: number[], elapsed: number): Measured => {
 }
 
 /**
- * Closed-loop workers; `one` gets the number of its worker. What is measured is a server that has been at it for six seconds
- * (at most): until then its hot functions are compiled beside the requests, which takes a twentieth of two processors.
+ * Closed-loop workers; `one` gets the number of its worker. Measured is a server that is warm.
  */
 export const closedLoop = async (
   workers: number,
@@ -24,7 +29,7 @@ export const closedLoop = async (
   one: (worker: number) => Promise<void>,
 ): Promise<Measured> => {
   const times: number[] = []
-  const begin = performance.now() + Math.min(6_000, seconds * 1_200)
+  const begin = performance.now() + warmUp(seconds)
   const end = begin + seconds * 1000
   await Promise.all(
     Array.from({ length: workers }, async (_, worker) => {

@@ -3,6 +3,7 @@ import { firstUntaken, startFollowing } from '../audit/follower.ts'
 import { removeBefore } from '../audit/retention.ts'
 import { startSealer } from '../audit/sealer.ts'
 import { type Config, ConfigurationError } from '../config.ts'
+import { type Checkpointer, startCheckpointer } from '../database/checkpointer.ts'
 import { close, commit } from '../database/commit.ts'
 import { messageDomain } from '../email/address.ts'
 import { startMailer } from '../email/mailer.ts'
@@ -32,7 +33,7 @@ import { startTelemetry } from './telemetry.ts'
 import { tlsOf } from './tls-of.ts'
 
 const drainMilliseconds = 10_000
-const managementAfterMilliseconds = 1_000
+const afterStartMilliseconds = 1_000
 
 const inUse = ({ file, server }: Config) =>
   new ConfigurationError([
@@ -181,6 +182,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   const { hostname } = config.server
   const origin = { domain: messageDomain(config.email?.fromAddress, hostname), hostname }
   following.follow([webhookFollower(db, config.issuer), endedNoticeFollower(db, origin, log)])
+  let checkpointer: Checkpointer | undefined
   let stopping = false
   const stop = async (signal: string) => {
     if (stopping) return
@@ -199,6 +201,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
     await mailer.stop()
     await sealer.stop()
     await journal.stop()
+    await checkpointer?.stop()
     await close(db)
     process.exit(0)
   }
@@ -210,5 +213,12 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   process.on('SIGHUP', reloader({ invocation, opened, listener, followers, log, current, replace }))
   welcome(config, opened)
   // ready for sign-ins first; whoever calls the management APIs earlier loads them by that
-  setTimeout(() => live.server.complete(), managementAfterMilliseconds).unref()
+  setTimeout(() => {
+    void live.server.complete()
+    if (config.database.type === 'sqlite' && !stopping) {
+      checkpointer = startCheckpointer(config.database.path, (reason) =>
+        log.error({ reason }, 'checkpoints are made within commits from now on: their thread failed'),
+      )
+    }
+  }, afterStartMilliseconds).unref()
 }
