@@ -13,10 +13,10 @@ const writing = (path: string) => {
   writer.exec('create table if not exists page (id integer primary key, text)')
   const insert = writer.prepare("insert into page (text) values (printf('%.*c', 3900, 'x'))")
   return {
-    /** Each row is a page, each a commit. */
-    write(rows: number) {
+    /** Each row is a page, all of them a commit. */
+    write: writer.transaction((rows: number) => {
       for (let row = 0; row < rows; row += 1) insert.run()
-    },
+    }),
     log: () => writer.query('pragma wal_checkpoint(noop)').get() as { log: number; checkpointed: number },
     rows: () => (writer.query('select count(*) as n from page').get() as { n: number }).n,
     isWhole: () => writer.query('pragma integrity_check').get(),
