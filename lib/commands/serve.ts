@@ -3,7 +3,12 @@ import { firstUntaken, startFollowing } from '../audit/follower.ts'
 import { removeBefore } from '../audit/retention.ts'
 import { startSealer } from '../audit/sealer.ts'
 import { type Config, ConfigurationError } from '../config.ts'
-import { type Checkpointer, startCheckpointer } from '../database/checkpointer.ts'
+import {
+  type Checkpointer,
+  canCheckpointBeside,
+  sqliteVersion,
+  startCheckpointer,
+} from '../database/checkpointer.ts'
 import { close, commit } from '../database/commit.ts'
 import { messageDomain } from '../email/address.ts'
 import { startMailer } from '../email/mailer.ts'
@@ -215,7 +220,7 @@ export const serve = async (invocation: Invocation): Promise<undefined> => {
   // ready for sign-ins first; whoever calls the management APIs earlier loads them by that
   setTimeout(() => {
     void live.server.complete()
-    if (config.database.type === 'sqlite' && !stopping) {
+    if (config.database.type === 'sqlite' && !stopping && canCheckpointBeside(sqliteVersion())) {
       checkpointer = startCheckpointer(config.database.path, (reason) =>
         log.error({ reason }, 'checkpoints are made within commits from now on: their thread failed'),
       )

@@ -3,6 +3,8 @@
  * milliseconds, more the larger the file is; the connection that commits would do it within a commit, on the event loop. It
  * still does where the thread falls behind, is not there yet or has failed.
  */
+import { Database as Sqlite } from 'bun:sqlite'
+
 /** Frames of the log (4 KiB each) that wait for a checkpoint; the writer's own begins at 4,000. */
 const enough = 2_000
 const pauseMilliseconds = 100
@@ -15,6 +17,14 @@ const code = (path: string) => `
   database.exec('pragma busy_timeout = 0')
   const waiting = database.prepare('pragma wal_checkpoint(noop)')
   const checkpoint = database.prepare('pragma wal_checkpoint(passive)')
+  const end = (said) => {
+    onmessage = null
+    clearInterval(timer)
+    waiting.finalize()
+    checkpoint.finalize()
+    database.close()
+    postMessage(said)
+  }
   const timer = setInterval(() => {
     try {
       const { log, checkpointed } = waiting.get()
@@ -24,21 +34,39 @@ const code = (path: string) => `
         if (done.busy !== 0 || done.checkpointed === done.log) break
       }
     } catch (error) {
-      clearInterval(timer)
-      postMessage(String(error))
+      end(String(error))
     }
   }, ${pauseMilliseconds})
-  onmessage = () => {
-    clearInterval(timer)
-    waiting.finalize()
-    checkpoint.finalize()
-    database.close()
-    postMessage('stopped')
-  }
+  onmessage = () => end('stopped')
 `
 
+/** The first version in which a checkpoint may begin beside a commit that starts the log over; `noop` came two before it. */
+const firstSafe = [3, 51, 3] as const
+
+/** Whether this SQLite can be helped by a thread: on macOS Bun uses the system's, which may be older. */
+export const canCheckpointBeside = (version: string): boolean => {
+  const parts = version.split('.').map(Number)
+  const at = firstSafe.findIndex((part, index) => parts[index] !== part)
+  return at === -1 || (parts[at] ?? 0) > (firstSafe[at] ?? 0)
+}
+
+/** Of the SQLite that this process has. */
+export const sqliteVersion = (): string => {
+  const database = new Sqlite(':memory:')
+  try {
+    return String(
+      database.query<{ version: string }, []>('select sqlite_version() as version').get()?.version,
+    )
+  } finally {
+    database.close()
+  }
+}
+
+/** A checkpoint that is under way at a stop is waited for so long: what it does not finish the next start finds in the log. */
+const patience = 5_000
+
 export interface Checkpointer {
-  /** Resolves when the thread has closed its connection. */
+  /** Resolves when the thread has closed its connection, or does not for five seconds. */
   stop(): Promise<void>
 }
 
@@ -53,11 +81,16 @@ export const startCheckpointer = (path: string, onFailure: (reason: string) => v
     hasStopped()
   }
   worker.addEventListener('error', ({ message }) => failed(message))
+  worker.addEventListener('close', () => hasStopped())
   worker.addEventListener('message', ({ data }) => (data === 'stopped' ? hasStopped() : failed(String(data))))
   return {
     async stop() {
+      // a process with nothing else to do waits for its answer, too
+      worker.ref()
       worker.postMessage('stop')
+      const timer = setTimeout(hasStopped, patience)
       await stopped
+      clearTimeout(timer)
       worker.terminate()
       URL.revokeObjectURL(url)
     },

@@ -3,7 +3,7 @@ import { Database as Sqlite } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { startCheckpointer } from '../../lib/database/checkpointer.ts'
+import { canCheckpointBeside, sqliteVersion, startCheckpointer } from '../../lib/database/checkpointer.ts'
 import { temporaryDirectory } from '../databases.ts'
 
 const writing = (path: string) => {
@@ -84,5 +84,34 @@ describe('the checkpointer', () => {
     await until(() => errors.length > 0)
     expect(errors).toHaveLength(1)
     await checkpointer.stop()
+  })
+
+  test.each([0, 300])(
+    'a process with nothing else to do waits for its stop, %d ms after its start',
+    async (after) => {
+      const path = join(temporaryDirectory(), 'mayact.db')
+      const code = `
+      const { startCheckpointer } = await import(${JSON.stringify(join(import.meta.dir, '../../lib/database/checkpointer.ts'))})
+      const checkpointer = startCheckpointer(${JSON.stringify(path)}, console.error)
+      await Bun.sleep(${after})
+      await checkpointer.stop()
+      console.log('stopped')`
+      const child = Bun.spawn([process.execPath, '-e', code], { stdout: 'pipe', stderr: 'pipe' })
+      expect(await new Response(child.stdout).text()).toBe('stopped\n')
+      expect(await new Response(child.stderr).text()).toBe('')
+      expect(await child.exited).toBe(0)
+    },
+  )
+
+  test('is for a SQLite whose logs can be started over beside a checkpoint', () => {
+    expect(['3.51.3', '3.52.0', '3.54.1', '4.0'].map(canCheckpointBeside)).toEqual([true, true, true, true])
+    expect(['3.43.2', '3.51.2', '3.51', '3.9.9', '2.99.9'].map(canCheckpointBeside)).toEqual([
+      false,
+      false,
+      false,
+      false,
+      false,
+    ])
+    expect(sqliteVersion()).toMatch(/^3\.\d+\.\d+$/)
   })
 })
