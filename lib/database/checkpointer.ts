@@ -6,7 +6,7 @@
 import { Database as Sqlite } from 'bun:sqlite'
 
 /** Frames of the log (4 KiB each) that wait for a checkpoint; the writer's own begins at 4,000. */
-const enough = 2_000
+const enough = 3_500
 const pauseMilliseconds = 100
 /** What is committed meanwhile is copied by another round: only of a log that was copied whole a writer begins at the front. */
 const rounds = 8
