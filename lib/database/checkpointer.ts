@@ -40,15 +40,11 @@ const code = (path: string) => `
   onmessage = () => end('stopped')
 `
 
-/** The first version in which a checkpoint may begin beside a commit that starts the log over; `noop` came two before it. */
-const firstSafe = [3, 51, 3] as const
+/** The first version in which a checkpoint may begin beside a commit that starts the log over; `noop` came before it. */
+const firstSafe = '3.51.3'
 
 /** Whether this SQLite can be helped by a thread: on macOS Bun uses the system's, which may be older. */
-export const canCheckpointBeside = (version: string): boolean => {
-  const parts = version.split('.').map(Number)
-  const at = firstSafe.findIndex((part, index) => parts[index] !== part)
-  return at === -1 || (parts[at] ?? 0) > (firstSafe[at] ?? 0)
-}
+export const canCheckpointBeside = (version: string): boolean => Bun.semver.order(version, firstSafe) >= 0
 
 /** Of the SQLite that this process has. */
 export const sqliteVersion = (): string => {

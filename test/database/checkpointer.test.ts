@@ -104,8 +104,8 @@ describe('the checkpointer', () => {
   )
 
   test('is for a SQLite whose logs can be started over beside a checkpoint', () => {
-    expect(['3.51.3', '3.52.0', '3.54.1', '4.0'].map(canCheckpointBeside)).toEqual([true, true, true, true])
-    expect(['3.43.2', '3.51.2', '3.51', '3.9.9', '2.99.9'].map(canCheckpointBeside)).toEqual([
+    expect(['3.51.3', '3.52.0', '3.54.1', '4.0.0'].map(canCheckpointBeside)).toEqual([true, true, true, true])
+    expect(['3.43.2', '3.51.2', '3.51.0', '3.9.9', '2.99.9'].map(canCheckpointBeside)).toEqual([
       false,
       false,
       false,
